@@ -1,0 +1,1 @@
+"""The front desk of amarray: command line, reports, the demo."""

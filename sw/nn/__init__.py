@@ -1,0 +1,1 @@
+"""The learning library: computational graph, layers, losses, optimizers, initializers."""
