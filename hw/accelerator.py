@@ -1,0 +1,250 @@
+"""The accelerator: the top component, which connects the stages of the data path.
+
+    pixels > loader > input memory  >+
+                      hidden memory >+> lanes x taps array > drain > requantizers > hidden memory
+              sequencer > loop nest >+                                     +> classifier > results
+
+From a step of the nest to the written activation everything is a fixed pipeline; what must arrive
+together is delayed by the difference of the components' latencies.
+"""
+
+from dataclasses import dataclass
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.classifier import Classifier, result_layout
+from hw.config import ArrayConfig
+from hw.drain import Drain
+from hw.loader import Loader, pixels_layout
+from hw.loop_nest import LoopNest
+from hw.mac_array import MacArray
+from hw.memories import READ_CYCLES, BankedMemory, StaticMemory
+from hw.program import Header, header_layout, instruction_layout
+from hw.requantize import Requantizer, parameter_layout
+from hw.sequencer import Sequencer
+from hw.stream import connect, delayed
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Cycles between the events that a schedule must respect, from the components' own latencies.
+
+    Parameters
+    ----------
+    read: from a step of the nest to its operands at the array.
+    capture: from the last step of a sum to its capture by the drain.
+    write: from the last step of a sum to the write of its first word of activations.
+    logit: from the last step of a sum to its first logit at the result port.
+    write_to_read: least distance from a write to the step that reads what was written.
+    read_to_write: least distance from a step that reads a word to the write that replaces it.
+    """
+
+    read: int
+    capture: int
+    write: int
+    logit: int
+    write_to_read: int
+    read_to_write: int
+
+    @classmethod
+    def of(cls, config: ArrayConfig) -> "Latencies":
+        """Latencies of the array that `config` describes."""
+        read = max(BankedMemory.latency(config), READ_CYCLES)
+        capture = read + MacArray.latency(config)
+        drained = capture + Drain.latency + READ_CYCLES
+        read_setup = BankedMemory.read_setup(config)
+        write_setup = BankedMemory.write_setup(config.unaligned_writes)
+        return cls(
+            read=read,
+            capture=capture,
+            write=drained + Requantizer.latency(config),
+            logit=drained + Requantizer.total_latency + Classifier.latency,
+            write_to_read=write_setup + 1 - read_setup,
+            read_to_write=read_setup + 1 - write_setup,
+        )
+
+
+class Counters(wiring.Signature):
+    """Event counts since reset, 32 bits each, wrapping.
+
+    Members
+    -------
+    cycles: clock cycles. busy: of these, cycles in which the program ran; the others are
+    stalled_input: no image was loaded, and stalled_output: there was no room for logits.
+    mac: steps of the array for an image. images: images whose last logit has left.
+    """
+
+    NAMES = ("cycles", "busy", "mac", "images", "stalled_input", "stalled_output")
+
+    def __init__(self):
+        super().__init__({name: Out(32) for name in self.NAMES})
+
+
+class Accelerator(wiring.Component):
+    """Classifies images with the network that its memories hold.
+
+    Parameters
+    ----------
+    config: the array.
+    header: what it must know of the network.
+    program, weights, parameters: contents of the memories, one int a word.
+
+    Members
+    -------
+    i_pixels: In(stream(pixels_layout)), `taps` pixels a beat, honours back pressure.
+    o_result: Out(stream(result_layout)), a logit a beat, honours back pressure.
+    counters: Out(Counters).
+    status: Out, `running` and the index of the `instruction` that runs.
+
+    A reset at any time forgets all images. Throughput and latency in cycles: hw/schedule.py.
+    """
+
+    def __init__(self, config: ArrayConfig, header: Header, program, weights, parameters):
+        self.config = config
+        self._header = header
+        lane_weights = data.ArrayLayout(data.ArrayLayout(config.weight_bits, config.taps), config.lanes)
+        word_parameters = data.ArrayLayout(parameter_layout(config), config.taps)
+        self._program = StaticMemory(
+            instruction_layout(config).size, config.program_words, program, output_register=False
+        )
+        self._weights = StaticMemory(lane_weights.size, config.weight_words, weights)
+        self._parameters = StaticMemory(word_parameters.size, config.parameter_words, parameters)
+        self._word_parameters = word_parameters
+        self._input = BankedMemory(config, config.input_bits, config.input_words, unaligned_writes=False)
+        self._hidden = BankedMemory(
+            config, config.activation_bits, config.hidden_words, unaligned_writes=config.unaligned_writes
+        )
+        status = data.StructLayout({"running": 1, "instruction": ceil_log2(config.program_words)})
+        super().__init__(
+            {
+                "i_pixels": In(stream.Signature(pixels_layout(config))),
+                "o_result": Out(stream.Signature(result_layout(config))),
+                "counters": Out(Counters()),
+                "status": Out(status),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Connect the stages."""
+        m = Module()
+        m.submodules.nest = nest = LoopNest(self.config)
+        m.submodules.sequencer = sequencer = Sequencer(self.config)
+        m.submodules.loader = loader = Loader(self.config)
+        m.submodules.classifier = classifier = Classifier(self.config)
+        header = Signal(header_layout(self.config), init=vars(self._header))
+        m.d.comb += [loader.header.eq(header), sequencer.header.eq(header)]
+
+        self._connect_control(m, sequencer, nest, loader)
+        array = self._connect_array(m, nest)
+        self._connect_drain(m, array, classifier)
+        connect(m, wiring.flipped(self.i_pixels), loader.i)
+        connect(m, classifier.o, wiring.flipped(self.o_result))
+
+        leaves = Signal()
+        m.d.comb += leaves.eq(self.o_result.valid & self.o_result.ready)
+        m.d.comb += sequencer.taken.eq(leaves)
+        waits = sequencer.waits_input | sequencer.waits_output
+        events = {
+            "cycles": 1,
+            "busy": ~waits,
+            "mac": nest.o.valid,
+            "images": leaves & self.o_result.payload.last,
+            "stalled_input": sequencer.waits_input,
+            "stalled_output": sequencer.waits_output,
+        }
+        for name, event in events.items():
+            counter = getattr(self.counters, name)
+            with m.If(event):
+                m.d.sync += counter.eq(counter + 1)
+        m.d.comb += [self.status.running.eq(nest.running), self.status.instruction.eq(sequencer.current)]
+        return m
+
+    def _connect_control(self, m: Module, sequencer: Sequencer, nest: LoopNest, loader: Loader) -> None:
+        m.submodules.program = self._program
+        m.d.comb += [
+            self._program.address.eq(sequencer.address),
+            sequencer.instruction.eq(self._program.data),
+            nest.instruction.eq(self._program.data),
+            nest.start.eq(sequencer.start),
+            nest.enable.eq(sequencer.enable),
+            nest.odd.eq(sequencer.odd),
+            sequencer.running.eq(nest.running),
+            sequencer.done.eq(nest.done),
+            sequencer.full.eq(loader.full),
+            loader.release.eq(sequencer.release),
+        ]
+        m.submodules.input = self._input
+        write = self._input.write.payload
+        m.d.comb += [
+            write.address.word.eq(loader.o.payload.word),
+            write.elements.eq(loader.o.payload.pixels),
+            write.mask.eq(-1),
+            self._input.write.valid.eq(loader.o.valid),
+        ]
+
+    def _connect_array(self, m: Module, nest: LoopNest) -> MacArray:
+        """From the steps of the nest to the operands of the array."""
+        m.submodules.hidden = self._hidden
+        m.submodules.weights = self._weights
+        m.submodules.array = array = MacArray(self.config)
+        step = nest.o.payload
+        for memory in (self._input, self._hidden):
+            m.d.comb += memory.read.word.eq(step.read.word)
+            if memory.read_layout.unaligned:
+                m.d.comb += memory.read.bank.eq(step.read.bank)
+        m.d.comb += self._weights.address.eq(step.weight)
+
+        # Whichever memory answers first waits for the slowest, and so does the control.
+        latency = Latencies.of(self.config).read
+        pixels = delayed(m, self._input.vector, latency - BankedMemory.latency(self.config))
+        hidden = delayed(m, self._hidden.vector, latency - BankedMemory.latency(self.config))
+        weights = delayed(m, self._weights.data, latency - READ_CYCLES)
+        reads_hidden = delayed(m, step.reads_hidden, latency)
+        reads_signed = delayed(m, step.reads_signed, latency)
+        for activation, pixel, element in zip(array.i.payload.activations, pixels, hidden, strict=True):
+            m.d.comb += activation.eq(Mux(reads_hidden, Mux(reads_signed, element.as_signed(), element), pixel))
+        m.d.comb += [
+            array.i.payload.weights.as_value().eq(weights),
+            array.i.payload.first.eq(delayed(m, step.first, latency)),
+            array.i.payload.last.eq(delayed(m, step.last, latency)),
+            array.i.payload.tile.eq(delayed(m, step.tile, latency)),
+            array.i.valid.eq(delayed(m, nest.o.valid, latency)),
+        ]
+        return array
+
+    def _connect_drain(self, m: Module, array: MacArray, classifier: Classifier) -> None:
+        """From the finished sums through the requantizers to the hidden memory or the classifier."""
+        m.submodules.drain = drain = Drain(self.config)
+        m.submodules.parameters = self._parameters
+        connect(m, array.o, drain.i)
+        m.d.comb += self._parameters.address.eq(drain.o.payload.tile.parameter)
+        word = delayed(m, drain.o.payload, READ_CYCLES)
+        valid = delayed(m, drain.o.valid, READ_CYCLES)
+        parameters = data.View(self._word_parameters, self._parameters.data)
+        for index in range(self.config.taps):
+            m.submodules[f"requantizer_{index}"] = requantizer = Requantizer(self.config)
+            m.d.comb += [
+                requantizer.accumulator.eq(word.accumulators[index]),
+                requantizer.parameters.eq(parameters[index]),
+                requantizer.writes_signed.eq(word.tile.writes_signed),
+                requantizer.high.eq(word.tile.high),
+                classifier.i.payload.totals[index].eq(requantizer.total),
+                self._hidden.write.payload.elements[index].eq(requantizer.activation),
+            ]
+        total_latency = Requantizer.total_latency
+        logits = classifier.i
+        m.d.comb += [
+            logits.payload.lanes.eq(delayed(m, word.tile.lanes, total_latency)),
+            logits.payload.final.eq(delayed(m, word.tile.final, total_latency)),
+            logits.valid.eq(delayed(m, valid & word.tile.is_result, total_latency)),
+        ]
+        latency = Requantizer.latency(self.config)
+        write = self._hidden.write
+        m.d.comb += [
+            write.payload.address.eq(delayed(m, word.tile.write, latency)),
+            write.payload.mask.eq(delayed(m, word.mask, latency)),
+            write.valid.eq(delayed(m, valid & ~word.tile.is_result, latency)),
+        ]

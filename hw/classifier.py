@@ -1,0 +1,105 @@
+"""Classifier: logits out one at a time, with the index of the greatest."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+from hw.config import ArrayConfig
+from hw.stream import pipeline
+
+
+def result_layout(config: ArrayConfig) -> data.StructLayout:
+    """One beat of the result stream.
+
+    Members
+    -------
+    logit: signed. last: the image's last logit. label: with `last`, index of the greatest logit of the
+    image, the lowest index on a tie; before that, of the logits so far.
+    """
+    return data.StructLayout(
+        {
+            "logit": signed(config.accumulator_bits),
+            "label": ceil_log2(config.result_words),
+            "last": 1,
+        }
+    )
+
+
+class Classifier(wiring.Component):
+    """Serializes words of logits, finds the greatest, and queues them for the receiver.
+
+    Parameters
+    ----------
+    config: the array.
+
+    Members
+    -------
+    i: In(pipeline): `totals` [taps], `lanes` (channels in this word and those after it), `final` (the
+        image's last tile). A word may come `taps` cycles after the one before it.
+    o: Out(stream(result_layout)), honours back pressure.
+
+    The queue holds `result_words` logits and is never asked to hold more: the sequencer starts an image's
+    last layer only when there is room for all its logits.
+    """
+
+    latency = 4  # word register, comparison, the queue's memory and its output register
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        word = {
+            "totals": data.ArrayLayout(signed(config.accumulator_bits), config.taps),
+            "lanes": bits_for(config.lanes),
+            "final": 1,
+        }
+        super().__init__(
+            {
+                "i": In(pipeline(data.StructLayout(word))),
+                "o": Out(stream.Signature(result_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Build the shift register, the running maximum and the queue."""
+        m = Module()
+        config, taps, result = self.config, self.config.taps, result_layout(self.config)
+        totals = [Signal(signed(config.accumulator_bits), name=f"total_{i}") for i in range(taps)]
+        left, final, ends_tile = Signal(range(taps + 1)), Signal(), Signal()
+        with m.If(left != 0):
+            m.d.sync += left.eq(left - 1)
+            m.d.sync += [totals[i].eq(totals[i + 1]) for i in range(taps - 1)]
+        with m.If(self.i.valid):
+            word = self.i.payload
+            m.d.sync += [
+                left.eq(Mux(word.lanes < taps, word.lanes, taps)),
+                ends_tile.eq(word.lanes <= taps),
+                final.eq(word.final),
+                *(total.eq(value) for total, value in zip(totals, word.totals, strict=True)),
+            ]
+
+        beat, beat_valid = Signal(result), Signal()
+        index, best, label = Signal(beat.label.shape()), Signal.like(totals[0]), Signal(beat.label.shape())
+        is_last, is_greater = Signal(), Signal()
+        m.d.comb += is_last.eq(final & ends_tile & (left == 1))
+        m.d.comb += is_greater.eq((index == 0) | (totals[0] > best))
+        m.d.sync += beat_valid.eq(left != 0)
+        with m.If(left != 0):
+            m.d.sync += [
+                beat.logit.eq(totals[0]),
+                beat.label.eq(Mux(is_greater, index, label)),
+                beat.last.eq(is_last),
+                index.eq(Mux(is_last, 0, index + 1)),
+            ]
+            with m.If(is_greater):
+                m.d.sync += [best.eq(totals[0]), label.eq(index)]
+
+        m.submodules.queue = queue = SyncFIFOBuffered(width=result.size, depth=config.result_words)
+        m.d.comb += [
+            queue.w_data.eq(beat),
+            queue.w_en.eq(beat_valid),
+            self.o.payload.eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
+        ]
+        return m

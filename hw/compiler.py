@@ -1,0 +1,295 @@
+"""Compiler: Network + ArrayConfig to program, memory images and exact cycle counts."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from amaranth.utils import bits_for
+
+from hw.accelerator import Accelerator, Latencies
+from hw.address import AddressLayout
+from hw.config import LIMITS, ArrayConfig
+from hw.mapping import Mapping
+from hw.program import Header, Instruction, encode
+from hw.requantize import parameter_layout
+from hw.schedule import Schedule, make_schedule
+from sw.errors import InputError
+from sw.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A network as the accelerator runs it.
+
+    Parameters
+    ----------
+    network, config: what was compiled for what.
+    kind: the schedule asked for.
+    schedule: order and timing.
+    header, instructions: the program.
+    program, weights, parameters: the memories, one unsigned int a word.
+    """
+
+    network: Network
+    config: ArrayConfig
+    kind: str
+    schedule: Schedule
+    header: Header
+    instructions: tuple[Instruction, ...]
+    program: tuple[int, ...]
+    weights: tuple[int, ...]
+    parameters: tuple[int, ...]
+
+    def accelerator(self) -> Accelerator:
+        """A new accelerator that holds this network."""
+        return Accelerator(self.config, self.header, self.program, self.weights, self.parameters)
+
+    @property
+    def utilization(self) -> float:
+        """Useful multiply-accumulates per multiplier and cycle in the steady state, 0..1."""
+        return self.network.macs / (self.config.macs * self.schedule.round_cycles)
+
+    def watchdog_cycles(self, images: int) -> int:
+        """Cycles in which so many images are surely done if nobody stalls: load, rounds, drain, twice over."""
+        per_image = self.header.image_words + self.schedule.round_cycles + self.header.classes
+        return 2 * (images + self.schedule.stages + 1) * per_image + 2 * self.schedule.drain_cycles + 1000
+
+
+def size_array(network: Network, lanes: int, taps: int, *, kind: str = "throughput", loops: int = 2) -> ArrayConfig:
+    """The smallest array of `lanes` x `taps` that runs `network`: widths and depths fit exactly.
+
+    Raises InputError where no array can.
+    """
+    hidden = [layer.requantize for layer in network.layers if layer.requantize is not None]
+    multiplier = max((int(scale.multiplier.max()) for scale in hidden), default=1)
+    shift = max((int(scale.shift.max()) for scale in hidden), default=1)
+    has_split_tiles = any(layer.outputs > lanes for layer in network.layers[:-1])
+    config = ArrayConfig(
+        lanes=lanes,
+        taps=taps,
+        weight_bits=max(layer.weight_bits for layer in network.layers),
+        activation_bits=max((scale.form.bits for scale in hidden), default=network.input.form.bits),
+        accumulator_bits=max(_accumulator_bits(network)),
+        multiplier_bits=0 if multiplier == 1 else multiplier.bit_length(),
+        shift_bits=max(1, shift.bit_length()),
+        loops=loops,
+        unaligned_writes=taps > 1 and lanes % taps != 0 and has_split_tiles,
+    )
+    mappings = map_layers(network, config)
+    schedule = make_schedule(mappings, kind)
+    plan = _plan_memory(mappings, schedule, config)
+    depths = {
+        "input_words": plan.input_words,
+        "hidden_words": plan.hidden_words,
+        "weight_words": plan.weight_words,
+        "parameter_words": plan.parameter_words,
+        "program_words": len(schedule.body) + len(schedule.drain),
+        "result_words": _logits_in_flight(mappings, schedule, config),
+    }
+    for name, depth in depths.items():
+        if depth > LIMITS[name][1]:
+            raise InputError(f"this network needs {name} of {depth}; an array has at most {LIMITS[name][1]}")
+    return replace(
+        config,
+        **{name: max(depth, LIMITS[name][0]) for name, depth in depths.items()},
+        stages=schedule.stages,
+        delay_bits=max(1, bits_for(max(schedule.delays) + 1)),
+    )
+
+
+def compile_network(network: Network, config: ArrayConfig, kind: str = "throughput") -> Compiled:
+    """Compile `network` for the array `config`.
+
+    kind: "throughput" or "latency", see hw/schedule.py. Raises InputError with all reasons, joined by
+    semicolons, where the network does not fit.
+    """
+    _refuse(_format_problems(network, config))
+    mappings = map_layers(network, config)
+    schedule = make_schedule(mappings, kind)
+    plan = _plan_memory(mappings, schedule, config)
+    _refuse(_size_problems(plan, mappings, schedule, config))
+
+    slots = schedule.body + schedule.drain
+    ends = {len(schedule.body) - 1, len(slots) - 1}
+    instructions = tuple(
+        _instruction(mappings, plan, slot.layer, slot.age, delay, index in ends)
+        for index, (slot, delay) in enumerate(zip(slots, schedule.delays, strict=True))
+    )
+    header = Header(image_words=mappings[0].useful_chunks, classes=network.classes, drain_start=len(schedule.body))
+    weights = np.concatenate([mapping.weight_words() for mapping in mappings])
+    return Compiled(
+        network=network,
+        config=config,
+        kind=kind,
+        schedule=schedule,
+        header=header,
+        instructions=instructions,
+        program=tuple(encode(instruction, config) for instruction in instructions),
+        weights=tuple(_pack(weights.reshape(len(weights), -1), config.weight_bits)),
+        parameters=tuple(word for mapping in mappings for word in _parameter_words(mapping)),
+    )
+
+
+def map_layers(network: Network, config: ArrayConfig) -> tuple[Mapping, ...]:
+    """Each layer on the array."""
+    return tuple(Mapping(layer, config, layer.requantize is None) for layer in network.layers)
+
+
+@dataclass(frozen=True)
+class _MemoryPlan:
+    """Where everything lies. Bases are element addresses of the even and the odd images' tensor."""
+
+    reads: tuple[tuple[int, int], ...]
+    writes: tuple[tuple[int, int], ...]
+    weight_bases: tuple[int, ...]
+    parameter_bases: tuple[int, ...]
+    input_words: int
+    hidden_words: int
+    weight_words: int
+    parameter_words: int
+
+
+def _plan_memory(mappings: tuple[Mapping, ...], schedule: Schedule, config: ArrayConfig) -> _MemoryPlan:
+    """Place tensors one behind the other; those that two images need at once get two places.
+
+    A tensor begins at a word boundary, or right behind the one before it if both reads and writes may
+    be unaligned. A sum that was filled up reads beyond its tensor (and meets zero weights), so the
+    memories reach as far as any read does.
+    """
+    taps = config.taps
+    image = mappings[0].useful_chunks * taps
+    regions = [(0, image)]
+    ends = [0, 0]  # elements read or written in the input and in the hidden memory
+    ends[0] = max(2 * image, image + mappings[0].chunks * taps)
+    packed = config.unaligned_reads and config.unaligned_writes
+    place = 0
+    for mapping, reader, copies in zip(mappings, mappings[1:], schedule.copies, strict=False):
+        size = mapping.layer.outputs if packed else -(-mapping.layer.outputs // taps) * taps
+        bases = [place + copy * size for copy in range(copies)]
+        regions.append((bases[0], bases[-1]))
+        place += copies * size
+        # An unaligned vector also touches the word behind its first one.
+        ends[1] = max(ends[1], place, bases[-1] + reader.chunks * taps + (taps if packed else 0))
+    steps = np.cumsum([0, *(mapping.steps for mapping in mappings)]).tolist()
+    parameters = np.cumsum([0, *(mapping.parameter_words for mapping in mappings)]).tolist()
+    slack = 1 if config.unaligned_reads else 0
+    return _MemoryPlan(
+        reads=tuple(regions),
+        writes=(*regions[1:], (0, 0)),
+        weight_bases=tuple(steps[:-1]),
+        parameter_bases=tuple(parameters[:-1]),
+        input_words=-(-ends[0] // taps) + slack,
+        hidden_words=-(-ends[1] // taps) + slack,
+        weight_words=steps[-1],
+        parameter_words=parameters[-1],
+    )
+
+
+def _instruction(mappings, plan: _MemoryPlan, layer: int, age: int, delay: int, ends_segment: bool) -> Instruction:
+    mapping = mappings[layer]
+    scale = mapping.layer.requantize
+    source = mappings[layer - 1].layer.requantize if layer else None
+    return Instruction(
+        levels=mapping.levels,
+        delay=delay,
+        age=age,
+        read_bases=plan.reads[layer],
+        write_bases=plan.writes[layer],
+        weight_base=plan.weight_bases[layer],
+        parameter_base=plan.parameter_bases[layer],
+        last_lanes=mapping.last_lanes,
+        reads_hidden=layer > 0,
+        reads_signed=source is not None and source.form.signed,
+        writes_signed=scale is not None and scale.form.signed,
+        high=scale.form.high if scale is not None else 0,
+        is_result=mapping.is_result,
+        releases_input=layer == 0,
+        ends_segment=ends_segment,
+    )
+
+
+def _parameter_words(mapping: Mapping) -> list[int]:
+    """Words of `taps` packed parameters; channels that do not exist get bias 0 and shift 0."""
+    layer, config = mapping.layer, mapping.config
+    scale, ones = layer.requantize, np.ones(layer.outputs, dtype=np.int64)
+    layout = parameter_layout(config)
+    channels = {
+        "bias": mapping.by_drain_word(layer.bias, fill=0),
+        "shift": mapping.by_drain_word(scale.shift if scale else 0 * ones, fill=0),
+        "multiplier": mapping.by_drain_word(scale.multiplier if scale else ones, fill=1),
+    }
+    words = []
+    for row in range(mapping.parameter_words):
+        word = 0
+        for tap in range(config.taps):
+            for name, field in layout:
+                value = int(channels[name][row, tap]) & ((1 << field.width) - 1)
+                word |= value << (tap * layout.size + field.offset)
+        words.append(word)
+    return words
+
+
+def _pack(values: np.ndarray, bits: int) -> list[int]:
+    """Each row of signed ints as one unsigned word, the first value in the lowest bits."""
+    planes = (values[:, :, None] >> np.arange(bits)) & 1
+    rows = np.packbits(planes.reshape(len(values), -1).astype(np.uint8), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+
+def _accumulator_bits(network: Network) -> list[int]:
+    """Width that each layer's sums need, bias included."""
+    return [
+        layer.accumulator_bits(source) for layer, source in zip(network.layers, network.source_formats, strict=True)
+    ]
+
+
+def _logits_in_flight(mappings, schedule: Schedule, config: ArrayConfig) -> int:
+    """Logits that may be reserved at once when the receiver always takes: then the array never waits for room."""
+    last = mappings[-1]
+    latest = last.steps + Latencies.of(config).logit + last.layer.outputs + 2
+    images = -(-latest // schedule.round_cycles) + 1
+    return last.layer.outputs * images
+
+
+def _format_problems(network: Network, config: ArrayConfig) -> list[str]:
+    problems = []
+    for index, (layer, bits) in enumerate(zip(network.layers, _accumulator_bits(network), strict=True)):
+        needs = {"weight_bits": layer.weight_bits, "accumulator_bits": bits}
+        if layer.requantize is not None:
+            multiplier = int(layer.requantize.multiplier.max())
+            needs["activation_bits"] = layer.requantize.form.bits
+            needs["shift_bits"] = int(layer.requantize.shift.max()).bit_length()
+            needs["multiplier_bits"] = 0 if multiplier == 1 else multiplier.bit_length()
+        for name, need in needs.items():
+            if need > getattr(config, name):
+                problems.append(f"layer {index} needs {name} of at least {need}, the array has {getattr(config, name)}")
+    return problems
+
+
+def _size_problems(plan: _MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) -> list[str]:
+    needs = {
+        "input_words": plan.input_words,
+        "hidden_words": plan.hidden_words,
+        "weight_words": plan.weight_words,
+        "parameter_words": plan.parameter_words,
+        "program_words": len(schedule.body) + len(schedule.drain),
+        "result_words": _logits_in_flight(mappings, schedule, config),
+        "stages": schedule.stages,
+        "delay_bits": bits_for(max(schedule.delays)),
+    }
+    problems = [
+        f"the network needs {name} of at least {need}, the array has {getattr(config, name)}"
+        for name, need in needs.items()
+        if need > getattr(config, name)
+    ]
+    writes = AddressLayout(config.hidden_words, config.taps, config.unaligned_writes)
+    splits = any(mapping.tiles > 1 and not mapping.is_result for mapping in mappings)
+    if splits and config.lanes % config.taps and not writes.unaligned:
+        problems.append(
+            f"a layer of several tiles of {config.lanes} lanes needs unaligned_writes with {config.taps} taps"
+        )
+    return problems
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise InputError("; ".join(problems))

@@ -1,0 +1,153 @@
+"""The array's parameters: the one place where they are defined and checked."""
+
+from dataclasses import asdict, dataclass, fields
+
+from amaranth.utils import ceil_log2
+
+from sw.errors import InputError
+from sw.fixed import Format
+
+# (least, greatest) value of each parameter. The lower limit of 2 on memory depths keeps every address
+# at least one bit wide; the upper limits are what one program word can address.
+LIMITS = {
+    "lanes": (1, 64),
+    "taps": (1, 16),
+    "weight_bits": (2, 8),
+    "activation_bits": (2, 8),
+    "input_bits": (8, 8),
+    "accumulator_bits": (2, 53),
+    "multiplier_bits": (0, 16),
+    "shift_bits": (1, 6),
+    "loops": (2, 8),
+    "reduction_loops": (1, 4),
+    "input_words": (2, 1 << 20),
+    "hidden_words": (2, 1 << 20),
+    "weight_words": (2, 1 << 20),
+    "parameter_words": (2, 1 << 20),
+    "program_words": (2, 1 << 10),
+    "result_words": (2, 1 << 16),
+    "stages": (1, 64),
+    "delay_bits": (1, 24),
+}
+
+
+@dataclass(frozen=True)
+class ArrayConfig:
+    """Shape, number formats and memory depths of one accelerator.
+
+    Parameters
+    ----------
+    lanes: output channels that accumulate at the same time, 1..64.
+    taps: inputs that each lane multiplies per cycle, 1..16; also the pixels of one input beat.
+    weight_bits, activation_bits, input_bits: widths of a weight, a hidden activation and a pixel.
+    accumulator_bits: width of an accumulator, bias included.
+    multiplier_bits: width of the requantization multiplier; 0 builds the shift-only requantizer.
+    shift_bits: width of the requantization shift.
+    loops: levels of the loop nest; the outermost one walks the tiles of output channels.
+    reduction_loops: how many innermost levels belong to one sum.
+    input_words, hidden_words: depth of the two activation memories, in words of `taps` elements.
+    weight_words: depth of the weight memory, in words of lanes·taps weights.
+    parameter_words: depth of the bias and scale memory, in words of `taps` channels.
+    program_words: instructions.
+    result_words: logits that wait for a slow receiver before the array must wait.
+    stages: images in flight at most (the depth of the software pipeline).
+    delay_bits: width of an instruction's start delay.
+    unaligned_reads: vectors may start at any element, not only at a multiple of `taps`.
+    unaligned_writes: the same for the vectors that are written back.
+
+    Raises TypeError or InputError, naming the parameter, its rule and the value.
+    """
+
+    lanes: int = 16
+    taps: int = 8
+    weight_bits: int = 8
+    activation_bits: int = 8
+    input_bits: int = 8
+    accumulator_bits: int = 24
+    multiplier_bits: int = 0
+    shift_bits: int = 5
+    loops: int = 2
+    reduction_loops: int = 1
+    input_words: int = 256
+    hidden_words: int = 16
+    weight_words: int = 128
+    parameter_words: int = 16
+    program_words: int = 8
+    result_words: int = 32
+    stages: int = 1
+    delay_bits: int = 6
+    unaligned_reads: bool = False
+    unaligned_writes: bool = False
+
+    def __post_init__(self):
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} must be an int, not {value!r}")
+            if not low <= value <= high:
+                raise InputError(f"{name} must be {low}..{high}, not {value}")
+        for name in ("unaligned_reads", "unaligned_writes"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be a bool, not {getattr(self, name)!r}")
+        if self.taps == 1 and (self.unaligned_reads or self.unaligned_writes):
+            raise InputError(
+                "unaligned_reads and unaligned_writes must be False with 1 tap: every element starts a word"
+            )
+        if self.reduction_loops >= self.loops:
+            raise InputError(
+                f"reduction_loops must be less than loops ({self.loops}), not {self.reduction_loops}: "
+                f"the outermost loop walks the output channels"
+            )
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per cycle."""
+        return self.lanes * self.taps
+
+    @property
+    def input_format(self) -> Format:
+        """A pixel."""
+        return Format(self.input_bits, signed=False)
+
+    @property
+    def operand_format(self) -> Format:
+        """What a multiplier takes: any pixel, any unsigned or signed activation."""
+        return Format(max(self.input_bits, self.activation_bits) + 1, signed=True)
+
+    @property
+    def weight_format(self) -> Format:
+        """A weight."""
+        return Format(self.weight_bits, signed=True)
+
+    @property
+    def accumulator_format(self) -> Format:
+        """An accumulator and a logit."""
+        return Format(self.accumulator_bits, signed=True)
+
+    @property
+    def drain_words(self) -> int:
+        """Words of `taps` channels in one tile of `lanes` channels."""
+        return -(-self.lanes // self.taps)
+
+    @property
+    def bank_bits(self) -> int:
+        """Width of the bank part of an element address."""
+        return ceil_log2(self.taps)
+
+    @property
+    def count_bits(self) -> int:
+        """Width of a loop counter: no level is longer than the memory that it walks."""
+        return ceil_log2(max(self.weight_words, self.parameter_words, self.input_words * self.taps))
+
+    def to_json(self) -> dict:
+        """All parameters by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "ArrayConfig":
+        """The inverse of `to_json`; unknown or missing names are refused."""
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            wrong = ", ".join(sorted(set(values) ^ known))
+            raise InputError(f"array configuration must have exactly the known parameters; unknown or missing: {wrong}")
+        return cls(**values)

@@ -1,0 +1,169 @@
+"""Affine loop nest: the address generator of the array.
+
+It turns one instruction into one step per cycle. A level that is not at its end *advances* when all
+levels inside it are at theirs, and those *return* to their start; exactly one level advances a cycle,
+and its increments are added to the three addresses.
+"""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+from hw.config import ArrayConfig
+from hw.program import instruction_layout, read_address, write_address
+from hw.stream import pipeline
+
+
+def tile_layout(config: ArrayConfig) -> data.StructLayout:
+    """What the drain needs to know of one tile of output channels at one position.
+
+    Members
+    -------
+    write: element address of the first channel; parameter: its word in the parameter memory.
+    lanes: channels in this tile. final: the last tile of the layer.
+    writes_signed, high, is_result: from the instruction.
+    """
+    return data.StructLayout(
+        {
+            "write": write_address(config),
+            "parameter": ceil_log2(config.parameter_words),
+            "lanes": bits_for(config.lanes),
+            "final": 1,
+            "writes_signed": 1,
+            "high": config.activation_bits,
+            "is_result": 1,
+        }
+    )
+
+
+def step_layout(config: ArrayConfig) -> data.StructLayout:
+    """One cycle of the array.
+
+    Members
+    -------
+    read: element address of the vector of activations; weight: word of the weight memory.
+    first, last: first and last step of a sum. reads_hidden, reads_signed: from the instruction.
+    tile: where the sum goes; meaningful with `last`.
+    """
+    return data.StructLayout(
+        {
+            "read": read_address(config),
+            "weight": ceil_log2(config.weight_words),
+            "first": 1,
+            "last": 1,
+            "reads_hidden": 1,
+            "reads_signed": 1,
+            "tile": tile_layout(config),
+        }
+    )
+
+
+class LoopNest(wiring.Component):
+    """Steps through the loops of one instruction, one step per cycle.
+
+    Parameters
+    ----------
+    config: the array.
+
+    Members
+    -------
+    start: In(1), takes `instruction`, `odd` and `enable`; allowed if not `running` or with `done`.
+    instruction: In(instruction_layout). odd: In(1), parity of the image, picks the base addresses.
+    enable: In(1), whether the steps are real; otherwise they pass the time.
+    running: Out(1), a step is made in this cycle. done: Out(1), it is the last one.
+    o: Out(pipeline(step_layout)), the steps.
+
+    The first step is made one cycle after `start`. No back pressure.
+    """
+
+    latency = 1
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "instruction": In(instruction_layout(config)),
+                "odd": In(1),
+                "enable": In(1),
+                "running": Out(1),
+                "done": Out(1),
+                "o": Out(pipeline(step_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Build the counters, the choice of the level that advances, and the addresses."""
+        m = Module()
+        config, step = self.config, self.o.payload
+        read, write = read_address(config), write_address(config)
+        kept = Signal(instruction_layout(config))  # the instruction that runs
+        enabled = Signal()
+        remaining = [Signal(config.count_bits, name=f"remaining_{i}") for i in range(config.loops)]
+        at_end = [count == 0 for count in remaining]
+        tile_at_end = at_end[-1]
+
+        all_at_end = Signal()
+        sum_ends = Signal()
+        m.d.comb += sum_ends.eq(_all(at_end[: config.reduction_loops]))
+        m.d.comb += all_at_end.eq(sum_ends & _all(at_end[config.reduction_loops :]))
+        m.d.comb += self.done.eq(self.running & all_at_end)
+
+        # The level that advances: the innermost one that is not at its end.
+        advance = Signal(kept.levels.shape().elem_shape)
+        inner_at_end = 1
+        with m.If(self.running):
+            for level, (count, fields) in enumerate(zip(remaining, kept.levels, strict=True)):
+                with m.If(inner_at_end & at_end[level]):
+                    m.d.sync += count.eq(fields.last)
+                with m.If(inner_at_end & ~at_end[level]):
+                    m.d.sync += count.eq(count - 1)
+                    m.d.comb += advance.eq(fields)
+                inner_at_end = inner_at_end & at_end[level]
+            m.d.sync += [
+                step.read.eq(read.add(step.read, advance.read_step)),
+                step.weight.eq(step.weight + advance.weight_step),
+                step.tile.write.eq(write.add(step.tile.write, advance.write_step)),
+                step.first.eq(sum_ends),
+            ]
+            tile_advances = _all(at_end[:-1]) & ~tile_at_end
+            with m.If(tile_advances):
+                m.d.sync += step.tile.parameter.eq(step.tile.parameter + config.drain_words)
+            with m.If(self.done):
+                m.d.sync += self.running.eq(0)
+
+        with m.If(self.start):
+            chosen = self.instruction
+            m.d.sync += [
+                kept.eq(chosen),
+                enabled.eq(self.enable),
+                self.running.eq(1),
+                step.read.eq(Mux(self.odd, chosen.read_bases[1], chosen.read_bases[0])),
+                step.weight.eq(chosen.weight_base),
+                step.tile.write.eq(Mux(self.odd, chosen.write_bases[1], chosen.write_bases[0])),
+                step.tile.parameter.eq(chosen.parameter_base),
+                step.first.eq(1),
+                *(count.eq(fields.last) for count, fields in zip(remaining, chosen.levels, strict=True)),
+            ]
+
+        m.d.comb += [
+            self.o.valid.eq(self.running & enabled),
+            step.last.eq(sum_ends),
+            step.reads_hidden.eq(kept.reads_hidden),
+            step.reads_signed.eq(kept.reads_signed),
+            step.tile.lanes.eq(Mux(tile_at_end, kept.last_lanes, config.lanes)),
+            step.tile.final.eq(tile_at_end),
+            step.tile.writes_signed.eq(kept.writes_signed),
+            step.tile.high.eq(kept.high),
+            step.tile.is_result.eq(kept.is_result),
+        ]
+        return m
+
+
+def _all(conditions):
+    """Conjunction of a list of 1-bit values; true for none."""
+    result = 1
+    for condition in conditions:
+        result = result & condition
+    return result

@@ -1,0 +1,174 @@
+"""Memories: a plain one for what the compiler lays down, a banked one for activations.
+
+A read passes the block RAM's own register and one more behind it, without which a block RAM is the
+slowest part of an FPGA.
+"""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.address import AddressLayout
+from hw.config import ArrayConfig
+from hw.stream import delayed, pipeline
+
+READ_CYCLES = 2
+"""Cycles of a read through the output register."""
+
+
+class StaticMemory(wiring.Component):
+    """Words that the compiler lays down and the array only reads.
+
+    Parameters
+    ----------
+    width: bits of a word. depth: words, at least 2. init: the words, unsigned; the rest is 0.
+    output_register: whether the read word is registered once more.
+
+    Members
+    -------
+    address: In(ceil_log2(depth)). data: Out(width), the word, READ_CYCLES later, or 1 without output register.
+
+    One word per cycle.
+    """
+
+    def __init__(self, width: int, depth: int, init, *, output_register: bool = True):
+        init = list(init)
+        if len(init) > depth:
+            raise ValueError(f"a memory of {depth} words must not get {len(init)} words")
+        if any(not 0 <= word < 1 << width for word in init):
+            raise ValueError(f"each word of this memory must have at most {width} bits")
+        self.depth, self.width, self.init = depth, width, init
+        self.output_register = output_register
+        super().__init__({"address": In(ceil_log2(depth)), "data": Out(width)})
+
+    def elaborate(self, platform):
+        """Build the memory with one read port."""
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=self.init)
+        port = memory.read_port()
+        m.d.comb += port.addr.eq(self.address)
+        if self.output_register:
+            m.d.sync += self.data.eq(port.data)
+        else:
+            m.d.comb += self.data.eq(port.data)
+        return m
+
+
+class BankedMemory(wiring.Component):
+    """Activations: reads and writes a vector of `taps` consecutive elements each cycle.
+
+    Element e lies in bank e % taps at word e // taps. A vector that starts in bank b at word w takes
+    elements of word w from banks b.. and of word w + 1 from the banks below b; a rotator orders them.
+    Where no access is unaligned there is one memory of whole words and no rotator.
+
+    Parameters
+    ----------
+    config: the array, gives `taps` and whether vectors read may start in any bank (unaligned_reads).
+    element_bits: width of an element, stored as it is. words: depth, at least 2.
+    unaligned_writes: whether vectors written may start in any bank.
+
+    Members
+    -------
+    read: In(AddressLayout), element address. vector: Out(ArrayLayout), what is there, `latency` cycles later.
+    write: In(pipeline), `address`, `elements` and a `mask` bit per element.
+
+    One read and one write per cycle, also at once, but not of the same word.
+    """
+
+    def __init__(self, config: ArrayConfig, element_bits: int, words: int, *, unaligned_writes: bool):
+        taps = config.taps
+        self.config, self.element_bits, self.words, self.taps = config, element_bits, words, taps
+        self.read_layout = AddressLayout(words, taps, config.unaligned_reads)
+        self.write_layout = AddressLayout(words, taps, unaligned_writes)
+        vector = data.ArrayLayout(element_bits, taps)
+        write = {"address": self.write_layout, "elements": vector, "mask": taps}
+        super().__init__(
+            {
+                "read": In(self.read_layout),
+                "vector": Out(vector),
+                "write": In(pipeline(data.StructLayout(write))),
+            }
+        )
+
+    @staticmethod
+    def read_setup(config: ArrayConfig) -> int:
+        """Cycles from `read` to the memory's read port: a register for the banks' words."""
+        return int(config.unaligned_reads)
+
+    @staticmethod
+    def write_setup(unaligned_writes: bool) -> int:
+        """Cycles from `write` to the memory's write port: a register behind the rotator."""
+        return int(unaligned_writes)
+
+    @staticmethod
+    def latency(config: ArrayConfig) -> int:
+        """Cycles from `read` to `vector`: port, output register and, if unaligned, the rotator."""
+        return BankedMemory.read_setup(config) + READ_CYCLES + int(config.unaligned_reads)
+
+    def elaborate(self, platform):
+        """Build the banks between two rotators, or the one wide memory."""
+        m = Module()
+        if self.read_layout.unaligned or self.write_layout.unaligned:
+            self._read_banks(m, self._write_banks(m))
+        else:
+            m.submodules.memory = memory = Memory(shape=self.vector.shape(), depth=self.words, init=[])
+            read, write = memory.read_port(), memory.write_port(granularity=1)
+            m.d.comb += [
+                read.addr.eq(self.read.word),
+                write.addr.eq(self.write.payload.address.word),
+                write.data.eq(self.write.payload.elements),
+                write.en.eq(Mux(self.write.valid, self.write.payload.mask, 0)),
+            ]
+            m.d.sync += self.vector.eq(read.data)
+        return m
+
+    def _write_banks(self, m: Module) -> list[Memory]:
+        """Make the banks and write element i to bank (i + b) % taps; returns the banks."""
+        write = self.write.payload
+        banks = [Memory(shape=self.element_bits, depth=self.words, init=[]) for _ in range(self.taps)]
+        elements = [Cat(write.elements[i], write.mask[i] & self.write.valid) for i in range(self.taps)]
+        if self.write_layout.unaligned:
+            elements = rotate(elements, write.address.bank, towards=+1)
+        domain = m.d.sync if self.write_layout.unaligned else m.d.comb
+        for index, (bank, element) in enumerate(zip(banks, elements, strict=True)):
+            m.submodules[f"bank_{index}"] = bank
+            port = bank.write_port()
+            address, enabled_data = Signal.like(port.addr), Signal(self.element_bits + 1)
+            domain += [address.eq(bank_word(write.address, index)), enabled_data.eq(element)]
+            m.d.comb += [port.addr.eq(address), Cat(port.data, port.en).eq(enabled_data)]
+        return banks
+
+    def _read_banks(self, m: Module, banks: list[Memory]) -> None:
+        """Read element i of the vector from bank (i + b) % taps."""
+        domain = m.d.sync if self.read_layout.unaligned else m.d.comb
+        elements = []
+        for index, bank in enumerate(banks):
+            port = bank.read_port()
+            address, element = Signal.like(port.addr), Signal(self.element_bits, name=f"element_{index}")
+            domain += address.eq(bank_word(self.read, index))
+            m.d.comb += port.addr.eq(address)
+            m.d.sync += element.eq(port.data)
+            elements.append(element)
+        if self.read_layout.unaligned:
+            start = delayed(m, self.read.bank, self.latency(self.config) - 1)
+            m.d.sync += self.vector.eq(Cat(rotate(elements, start, towards=-1)))
+        else:
+            m.d.comb += self.vector.eq(Cat(elements))
+
+
+def bank_word(address, index: int):
+    """Word of bank `index` that holds an element of the vector at `address`."""
+    return address.word + (address.bank > index) if "bank" in address.shape().members else address.word
+
+
+def rotate(values: list, amount, towards: int) -> list:
+    """Rotate a list of equally wide values by a variable amount: value i moves to i ± amount, modulo the length.
+
+    A rotation by the sum of powers of two is the rotations by each in turn, whatever the length is.
+    """
+    count = len(values)
+    for bit in range(len(amount)):
+        values = [Mux(amount[bit], values[(i - towards * (1 << bit)) % count], values[i]) for i in range(count)]
+    return values

@@ -1,0 +1,207 @@
+"""The instruction: fields, widths, encode and decode.
+
+One instruction runs one layer for one image, as a nest of loops over
+tile of output channels > ... > chunk of `taps` inputs. Three addresses are affine in the loop
+indices; `step` of a level is what is added to the address when that level advances and all levels
+inside it return to their start, so a nest is counters and one adder per address.
+"""
+
+from dataclasses import dataclass, fields
+
+from amaranth import Shape
+from amaranth.lib import data
+from amaranth.utils import bits_for, ceil_log2
+
+from hw.address import AddressLayout
+from hw.config import ArrayConfig
+from sw.errors import InputError
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the loop nest.
+
+    Parameters
+    ----------
+    count: iterations, at least 1.
+    read_step, write_step: added to the element address when this level advances, in elements.
+    weight_step: added to the weight word address.
+    """
+
+    count: int = 1
+    read_step: int = 0
+    weight_step: int = 0
+    write_step: int = 0
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One layer on one image.
+
+    Parameters
+    ----------
+    levels: the nest, innermost first; config.loops of them.
+    delay: idle cycles before the first step.
+    age: which image: 0 is the one admitted last, 1 the one before it, ...
+    read_bases, write_bases: element address of the tensor for an even and an odd image.
+    weight_base, parameter_base: first word in the weight and in the parameter memory.
+    last_lanes: output channels of the last tile, 1..lanes; all other tiles have `lanes`.
+    reads_hidden: read the hidden memory, not the input memory.
+    reads_signed: activations read are two's complement.
+    writes_signed: results are two's complement; else unsigned, which is ReLU.
+    high: greatest result; results saturate to 0..high, or to -high-1..high if signed.
+    is_result: the sums leave as logits; nothing is written.
+    releases_input: the input buffer is free after the last step.
+    ends_segment: last instruction of the body or of the drain segment.
+    """
+
+    levels: tuple[Level, ...]
+    delay: int = 0
+    age: int = 0
+    read_bases: tuple[int, int] = (0, 0)
+    write_bases: tuple[int, int] = (0, 0)
+    weight_base: int = 0
+    parameter_base: int = 0
+    last_lanes: int = 1
+    reads_hidden: bool = False
+    reads_signed: bool = False
+    writes_signed: bool = False
+    high: int = 0
+    is_result: bool = False
+    releases_input: bool = False
+    ends_segment: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Cycles in which the array works: the product of all counts."""
+        product = 1
+        for level in self.levels:
+            product *= level.count
+        return product
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the accelerator must know of the network beside the instructions.
+
+    Parameters
+    ----------
+    image_words: input beats of one image.
+    classes: logits of one image.
+    drain_start: index of the first instruction of the drain segment; those before it are the body.
+    """
+
+    image_words: int
+    classes: int
+    drain_start: int
+
+
+def read_address(config: ArrayConfig) -> AddressLayout:
+    """Layout of an activation read address; wide enough for both activation memories."""
+    return AddressLayout(max(config.input_words, config.hidden_words), config.taps, config.unaligned_reads)
+
+
+def write_address(config: ArrayConfig) -> AddressLayout:
+    """Layout of a hidden memory write address."""
+    return AddressLayout(config.hidden_words, config.taps, config.unaligned_writes)
+
+
+def instruction_layout(config: ArrayConfig) -> data.StructLayout:
+    """Layout of one program word."""
+    read, write = read_address(config), write_address(config)
+    weight, parameter = ceil_log2(config.weight_words), ceil_log2(config.parameter_words)
+    level = {"last": config.count_bits, "read_step": read, "weight_step": weight, "write_step": write}
+    return data.StructLayout(
+        {
+            "levels": data.ArrayLayout(data.StructLayout(level), config.loops),
+            "delay": config.delay_bits,
+            "age": ceil_log2(config.stages),
+            "read_bases": data.ArrayLayout(read, 2),
+            "write_bases": data.ArrayLayout(write, 2),
+            "weight_base": weight,
+            "parameter_base": parameter,
+            "last_lanes": bits_for(config.lanes),
+            "reads_hidden": 1,
+            "reads_signed": 1,
+            "writes_signed": 1,
+            "high": config.activation_bits,
+            "is_result": 1,
+            "releases_input": 1,
+            "ends_segment": 1,
+        }
+    )
+
+
+def header_layout(config: ArrayConfig) -> data.StructLayout:
+    """Layout of the header."""
+    return data.StructLayout(
+        {
+            "image_words": bits_for(config.input_words),
+            "classes": bits_for(config.result_words),
+            "drain_start": bits_for(config.program_words),
+        }
+    )
+
+
+def encode(instruction: Instruction, config: ArrayConfig) -> int:
+    """The program word. Raises InputError where a field is wider than the configuration allows."""
+    read, write = read_address(config), write_address(config)
+    weight_words = 1 << ceil_log2(config.weight_words)
+    values = {field.name: getattr(instruction, field.name) for field in fields(Instruction)}
+    values["levels"] = [
+        {
+            "last": level.count - 1,
+            "read_step": read.split(level.read_step),
+            "weight_step": level.weight_step % weight_words,
+            "write_step": write.split(level.write_step),
+        }
+        for level in instruction.levels
+    ]
+    values["read_bases"] = [read.split(base) for base in instruction.read_bases]
+    values["write_bases"] = [write.split(base) for base in instruction.write_bases]
+    layout = instruction_layout(config)
+    _check_fits("instruction", layout, values)
+    return layout.const(values).as_value().value
+
+
+def decode(word: int, config: ArrayConfig) -> Instruction:
+    """The inverse of `encode`; steps come back as their residue modulo the memory's depth."""
+    constant = instruction_layout(config).from_bits(word)
+    read, write = read_address(config), write_address(config)
+    levels = tuple(
+        Level(
+            count=level.last + 1,
+            read_step=read.join(level.read_step),
+            weight_step=level.weight_step,
+            write_step=write.join(level.write_step),
+        )
+        for level in constant.levels
+    )
+    values = {}
+    for field in fields(Instruction):
+        if field.name in ("levels", "read_bases", "write_bases"):
+            continue
+        value = getattr(constant, field.name)
+        values[field.name] = bool(value) if field.type is bool else value
+    return Instruction(
+        levels=levels,
+        read_bases=tuple(read.join(base) for base in constant.read_bases),
+        write_bases=tuple(write.join(base) for base in constant.write_bases),
+        **values,
+    )
+
+
+def _check_fits(path: str, shape, value) -> None:
+    """Refuse a value that the constant would silently wrap."""
+    if isinstance(shape, data.StructLayout):
+        for name, member in shape.members.items():
+            _check_fits(f"{path}.{name}", member, value[name])
+    elif isinstance(shape, data.ArrayLayout):
+        if len(value) != shape.length:
+            raise InputError(f"{path} must have {shape.length} entries, not {len(value)}")
+        for index, item in enumerate(value):
+            _check_fits(f"{path}[{index}]", shape.elem_shape, item)
+    else:
+        high = (1 << Shape.cast(shape).width) - 1
+        if not 0 <= int(value) <= high:
+            raise InputError(f"{path} must be 0..{high} in this array, not {value}; a larger memory widens it")

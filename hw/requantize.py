@@ -1,0 +1,78 @@
+"""Requantizer: bias, scale, round half up, saturate; sw/fixed.py defines the arithmetic."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.config import ArrayConfig
+from hw.stream import delayed
+
+
+def parameter_layout(config: ArrayConfig) -> data.StructLayout:
+    """Parameters of one output channel: `bias`, `shift` and, if the array has multipliers for it, `multiplier`."""
+    members = {"bias": signed(config.accumulator_bits), "shift": config.shift_bits}
+    if config.multiplier_bits:
+        members["multiplier"] = config.multiplier_bits
+    return data.StructLayout(members)
+
+
+class Requantizer(wiring.Component):
+    """total = accumulator + bias;  activation = saturate((total · multiplier + 2^(shift-1)) >> shift)
+
+    The rounding is computed as ((2·total·multiplier >> shift) + 1) >> 1, which needs no decoder for 2^(shift-1).
+
+    Parameters
+    ----------
+    config: the array; without multiplier_bits the multiplier is 1 and not built.
+
+    Members
+    -------
+    accumulator: In(signed). parameters: In(parameter_layout).
+    writes_signed: In(1), high: In(activation_bits): saturate to -high-1..high or to 0..high.
+    total: Out(signed), `total_latency` cycles later. activation: Out(activation_bits), `latency` cycles later.
+
+    One channel a cycle, no back pressure.
+    """
+
+    total_latency = 1
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        super().__init__(
+            {
+                "accumulator": In(signed(config.accumulator_bits)),
+                "parameters": In(parameter_layout(config)),
+                "writes_signed": In(1),
+                "high": In(config.activation_bits),
+                "total": Out(signed(config.accumulator_bits)),
+                "activation": Out(config.activation_bits),
+            }
+        )
+
+    @staticmethod
+    def latency(config: ArrayConfig) -> int:
+        """Cycles from accumulator to activation: bias, multiplier if any, shift, round, saturate."""
+        return Requantizer.total_latency + (1 if config.multiplier_bits else 0) + 3
+
+    def elaborate(self, platform):
+        """Build one register stage per operation."""
+        m = Module()
+        m.d.sync += self.total.eq(self.accumulator + self.parameters.bias)
+        product, age = self.total, self.total_latency
+        if self.config.multiplier_bits:
+            product = Signal(signed(self.config.accumulator_bits + self.config.multiplier_bits))
+            m.d.sync += product.eq(self.total * delayed(m, self.parameters.multiplier, age))
+            age += 1
+
+        shifted = Signal(signed(len(product) + 1))
+        rounded = Signal(signed(len(product) + 1))
+        m.d.sync += shifted.eq((product << 1) >> delayed(m, self.parameters.shift, age))
+        m.d.sync += rounded.eq((shifted + 1) >> 1)
+        age += 2
+
+        high = Signal(signed(self.config.activation_bits + 1))
+        low = Signal(signed(self.config.activation_bits + 1))
+        m.d.comb += high.eq(delayed(m, self.high, age))
+        m.d.comb += low.eq(Mux(delayed(m, self.writes_signed, age), ~high, 0))
+        m.d.sync += self.activation.eq(Mux(rounded < low, low, Mux(rounded > high, high, rounded)))
+        return m
