@@ -211,7 +211,7 @@ class Accelerator(wiring.Component):
             array.i.payload.first.eq(delayed(m, step.first, latency)),
             array.i.payload.last.eq(delayed(m, step.last, latency)),
             array.i.payload.tile.eq(delayed(m, step.tile, latency)),
-            array.i.valid.eq(delayed(m, nest.o.valid, latency)),
+            array.i.valid.eq(delayed(m, nest.o.valid, latency, reset=True)),
         ]
         return array
 
@@ -222,7 +222,7 @@ class Accelerator(wiring.Component):
         connect(m, array.o, drain.i)
         m.d.comb += self._parameters.address.eq(drain.o.payload.tile.parameter)
         word = delayed(m, drain.o.payload, READ_CYCLES)
-        valid = delayed(m, drain.o.valid, READ_CYCLES)
+        valid = delayed(m, drain.o.valid, READ_CYCLES, reset=True)
         parameters = data.View(self._word_parameters, self._parameters.data)
         for index in range(self.config.taps):
             m.submodules[f"requantizer_{index}"] = requantizer = Requantizer(self.config)
@@ -239,12 +239,12 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             logits.payload.lanes.eq(delayed(m, word.tile.lanes, total_latency)),
             logits.payload.final.eq(delayed(m, word.tile.final, total_latency)),
-            logits.valid.eq(delayed(m, valid & word.tile.is_result, total_latency)),
+            logits.valid.eq(delayed(m, valid & word.tile.is_result, total_latency, reset=True)),
         ]
         latency = Requantizer.latency(self.config)
         write = self._hidden.write
         m.d.comb += [
             write.payload.address.eq(delayed(m, word.tile.write, latency)),
             write.payload.mask.eq(delayed(m, word.mask, latency)),
-            write.valid.eq(delayed(m, valid & ~word.tile.is_result, latency)),
+            write.valid.eq(delayed(m, valid & ~word.tile.is_result, latency, reset=True)),
         ]

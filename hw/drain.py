@@ -65,7 +65,7 @@ class Drain(wiring.Component):
         m = Module()
         config, taps, word = self.config, self.config.taps, self.o.payload
         accumulator = signed(config.accumulator_bits)
-        sums = [Signal(accumulator, name=f"sum_{i}") for i in range(config.drain_words * taps)]
+        sums = [Signal(accumulator, name=f"sum_{i}", reset_less=True) for i in range(config.drain_words * taps)]
         left = Signal(bits_for(config.lanes))
         pause = Signal(range(taps))
         tile = Signal(tile_layout(config))

@@ -53,9 +53,9 @@ class Lane(wiring.Component):
         m = Module()
         terms = []
         for index, (activation, weight) in enumerate(zip(self.activations, self.weights, strict=True)):
-            a = Signal(activation.shape(), name=f"activation_{index}")
-            w = Signal(weight.shape(), name=f"weight_{index}")
-            product = Signal(signed(len(a) + len(w)), name=f"product_{index}")
+            a = Signal(activation.shape(), name=f"activation_{index}", reset_less=True)
+            w = Signal(weight.shape(), name=f"weight_{index}", reset_less=True)
+            product = Signal(signed(len(a) + len(w)), name=f"product_{index}", reset_less=True)
             m.d.sync += [a.eq(activation), w.eq(weight), product.eq(a * w)]
             terms.append(product)
         while len(terms) > 1:
@@ -68,6 +68,6 @@ class Lane(wiring.Component):
 def _registered_sum(m: Module, terms: list) -> Signal:
     """Register of the sum of one or two terms, wide enough for it."""
     total = sum(terms[1:], terms[0])
-    register = Signal(total.shape(), name="sum")
+    register = Signal(total.shape(), name="sum", reset_less=True)
     m.d.sync += register.eq(total)
     return register

@@ -62,7 +62,7 @@ class MacArray(wiring.Component):
         m = Module()
         step, sums = self.i.payload, self.o.payload
         tree_latency, latency = Lane.tree_latency(self.config), self.latency(self.config)
-        add = delayed(m, self.i.valid, tree_latency)
+        add = delayed(m, self.i.valid, tree_latency, reset=True)
         first = delayed(m, step.first, tree_latency)
         for index in range(self.config.lanes):
             m.submodules[f"lane_{index}"] = lane = Lane(self.config)
@@ -75,6 +75,6 @@ class MacArray(wiring.Component):
             ]
         complete = Signal()
         m.d.comb += complete.eq(self.i.valid & step.last)
-        m.d.comb += self.o.valid.eq(delayed(m, complete, latency))
+        m.d.comb += self.o.valid.eq(delayed(m, complete, latency, reset=True))
         m.d.comb += sums.tile.eq(delayed(m, step.tile, latency))
         return m

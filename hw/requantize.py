@@ -60,12 +60,12 @@ class Requantizer(wiring.Component):
         m.d.sync += self.total.eq(self.accumulator + self.parameters.bias)
         product, age = self.total, self.total_latency
         if self.config.multiplier_bits:
-            product = Signal(signed(self.config.accumulator_bits + self.config.multiplier_bits))
+            product = Signal(signed(self.config.accumulator_bits + self.config.multiplier_bits), reset_less=True)
             m.d.sync += product.eq(self.total * delayed(m, self.parameters.multiplier, age))
             age += 1
 
-        shifted = Signal(signed(len(product) + 1))
-        rounded = Signal(signed(len(product) + 1))
+        shifted = Signal(signed(len(product) + 1), reset_less=True)
+        rounded = Signal(signed(len(product) + 1), reset_less=True)
         m.d.sync += shifted.eq((product << 1) >> delayed(m, self.parameters.shift, age))
         m.d.sync += rounded.eq((shifted + 1) >> 1)
         age += 2

@@ -26,10 +26,14 @@ def connect(m: Module, source, sink) -> None:
         m.d.comb += source.ready.eq(sink.ready)
 
 
-def delayed(m: Module, value, cycles: int):
-    """The value as it was `cycles` clock cycles ago; 0 before that."""
+def delayed(m: Module, value, cycles: int, *, reset: bool = False):
+    """The value as it was `cycles` clock cycles ago; 0 before that.
+
+    reset: whether a reset clears what is under way. The `valid` of a pipeline needs it; its payload
+    does not, and a register without reset spares the wires of one.
+    """
     for _ in range(cycles):
-        register = Signal(value.shape(), name="delayed")
+        register = Signal(value.shape(), name="delayed", reset_less=not reset)
         m.d.sync += register.eq(value)
         value = register
     return value

@@ -1,0 +1,158 @@
+"""A build: the folder that holds one network on one array, ready to simulate and to synthesize.
+
+build.json       what the build is: array, schedule, predicted cycles, digests
+network.npz      the Network file it was made from
+accelerator.v    the Verilog module
+ports.json       its ports
+program.hex, weights.hex, parameters.hex   contents of its memories, for reading; the Verilog holds them too
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from amaranth.lib import data
+
+from hw.accelerator import Accelerator
+from hw.compiler import Compiled, compile_network
+from hw.config import ArrayConfig
+from hw.program import instruction_layout
+from hw.requantize import parameter_layout
+from hw.verilog import write_memory, write_verilog
+from sw import network_file
+from sw.errors import InputError
+from sw.files import replacing_folder
+from sw.network import Network
+
+MARKER = "build.json"
+FORMAT = 1
+"""Version of the folder's layout."""
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """A build folder and what it was compiled from.
+
+    Parameters
+    ----------
+    folder: where it lies. compiled: the network on the array.
+    """
+
+    folder: Path
+    compiled: Compiled
+
+    @property
+    def network(self) -> Network:
+        """The quantized network."""
+        return self.compiled.network
+
+    @property
+    def config(self) -> ArrayConfig:
+        """The array."""
+        return self.compiled.config
+
+    @property
+    def verilog(self) -> Path:
+        """The Verilog file."""
+        return self.folder / "accelerator.v"
+
+    @cached_property
+    def ports(self) -> dict[str, dict]:
+        """The port map, see hw.verilog.port_map."""
+        return json.loads((self.folder / "ports.json").read_text(encoding="utf-8"))
+
+    def accelerator(self) -> Accelerator:
+        """A new Amaranth component of the same design."""
+        return self.compiled.accelerator()
+
+    def watchdog_cycles(self, images: int) -> int:
+        """Cycles in which so many images are surely done if nobody stalls."""
+        return self.compiled.watchdog_cycles(images)
+
+
+def write(compiled: Compiled, folder: Path) -> Build:
+    """Write a build folder, whole or not at all. Raises InputError where it cannot be written."""
+    folder = Path(folder)
+    config = compiled.config
+    with replacing_folder(folder, MARKER) as temporary:
+        network_file.save(compiled.network, temporary / "network.npz")
+        _dump(write_verilog(compiled, temporary / "accelerator.v"), temporary / "ports.json")
+        word = data.ArrayLayout(parameter_layout(config), config.taps)
+        write_memory(compiled.program, instruction_layout(config).size, temporary / "program.hex")
+        write_memory(compiled.weights, config.macs * config.weight_bits, temporary / "weights.hex")
+        write_memory(compiled.parameters, word.size, temporary / "parameters.hex")
+        _dump(_description(compiled), temporary / MARKER)
+    return Build(folder, compiled)
+
+
+def load(folder: Path) -> Build:
+    """Read a build folder. Raises InputError where it is none, is damaged or was made by a newer version."""
+    folder = Path(folder)
+    marker = folder / MARKER
+    if not marker.is_file():
+        raise InputError(f"{folder} is not a build: it has no {MARKER}; make one with `amarray generate`")
+    try:
+        description = json.loads(marker.read_text(encoding="utf-8"))
+        found = description["format"]
+        config, schedule = description["array"], description["schedule"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
+    if found != FORMAT:
+        raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
+    network = network_file.load(folder / "network.npz")
+    compiled = compile_network(network, ArrayConfig.from_json(config), schedule)
+    if description != _description(compiled):
+        raise InputError(f"{marker} does not belong to {folder / 'network.npz'}; generate the build again")
+    for name in ("accelerator.v", "ports.json"):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} lacks {name}; generate the build again")
+    return Build(folder, compiled)
+
+
+def _description(compiled: Compiled) -> dict:
+    """Content of build.json."""
+    schedule = compiled.schedule
+    return {
+        "format": FORMAT,
+        "network": compiled.network.name,
+        "network_sha256": network_file.digest(compiled.network),
+        "program_sha256": _digest(compiled),
+        "array": compiled.config.to_json(),
+        "schedule": compiled.kind,
+        "predicted_cycles_per_image": schedule.round_cycles,
+        "utilization": compiled.utilization,
+        "images_in_flight": schedule.stages,
+        "layers": layer_table(compiled),
+    }
+
+
+def layer_table(compiled: Compiled) -> list[dict]:
+    """Per layer: shape, cycles of one image, wait before it, utilization, accumulator width."""
+    schedule = compiled.schedule
+    return [
+        {
+            "layer": index,
+            "inputs": mapping.layer.inputs,
+            "outputs": mapping.layer.outputs,
+            "macs": mapping.layer.macs,
+            "cycles": mapping.steps,
+            "wait_cycles": delay,
+            "utilization": mapping.utilization,
+            "accumulator_bits": mapping.layer.accumulator_bits(source),
+        }
+        for index, (mapping, delay, source) in enumerate(
+            zip(schedule.mappings, schedule.delays, compiled.network.source_formats, strict=False)
+        )
+    ]
+
+
+def _digest(compiled: Compiled) -> str:
+    """SHA-256 over the memories' contents."""
+    content = json.dumps([compiled.program, compiled.weights, compiled.parameters])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _dump(value, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
