@@ -27,6 +27,7 @@ from sw.files import replacing_folder
 from sw.network import Network
 
 MARKER = "build.json"
+FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
 FORMAT = 1
 """Version of the folder's layout."""
 

@@ -9,7 +9,7 @@ from hw.accelerator import Accelerator, Latencies
 from hw.address import AddressLayout
 from hw.config import LIMITS, ArrayConfig
 from hw.mapping import Mapping
-from hw.program import Header, Instruction, encode
+from hw.program import Header, Instruction, encode, instruction_layout
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, make_schedule
 from sw.errors import InputError
@@ -47,6 +47,18 @@ class Compiled:
     def utilization(self) -> float:
         """Useful multiply-accumulates per multiplier and cycle in the steady state, 0..1."""
         return self.network.macs / (self.config.macs * self.schedule.round_cycles)
+
+    @property
+    def memory_bits(self) -> dict[str, int]:
+        """Size of each memory in bits."""
+        config = self.config
+        return {
+            "program": config.program_words * instruction_layout(config).size,
+            "weights": config.weight_words * config.macs * config.weight_bits,
+            "parameters": config.parameter_words * config.taps * parameter_layout(config).size,
+            "input": config.input_words * config.taps * config.input_bits,
+            "hidden": config.hidden_words * config.taps * config.activation_bits,
+        }
 
     def watchdog_cycles(self, images: int) -> int:
         """Cycles in which so many images are surely done if nobody stalls: load, rounds, drain, twice over."""

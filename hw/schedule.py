@@ -89,6 +89,19 @@ class Schedule:
                 times[image] = start
         return times - times[0]
 
+    def cycles_per_image(self, result_cycles: np.ndarray, busy_cycles: int) -> float:
+        """Steady-state cycles per image from the cycles in which the results left.
+
+        The last results, one less than the images in flight, leave faster while the pipeline drains, and do
+        not count unless there are no others. Of one image there is no interval: its busy cycles are taken.
+        """
+        intervals = len(result_cycles) - 1
+        if intervals == 0:
+            return float(busy_cycles)
+        if intervals >= self.stages:
+            intervals -= self.stages - 1
+        return float(result_cycles[intervals] - result_cycles[0]) / intervals
+
     def _walk(self, images: int):
         """Yield (first step, slot, image or None) for each start while so many images pass."""
         end = 0

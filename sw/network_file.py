@@ -1,0 +1,231 @@
+"""The Network file: a quantized network in one file, safe to load and hashed.
+
+An uncompressed .npz archive. Its member `header` holds JSON as uint8: format version, generator, name,
+input contract, layers with their scalar fields, notes, and a SHA-256. The other members are the layers'
+arrays, `layer0.weight` and so on, each in one fixed dtype. The bytes depend on the network alone (and
+on the generator's version), so the same network gives the same file. Nothing in it is ever executed.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from sw.errors import InputError
+from sw.files import replacing_file
+from sw.fixed import Format
+from sw.network import Dense, InputContract, Network, Requantize
+
+FORMAT_VERSION = 1
+"""Raised when a reader of the old format would misread the new one."""
+DTYPES = {"weight": "|i1", "bias": "<i8", "weight_scale": "<f8", "multiplier": "<u2", "shift": "|u1"}
+"""The dtype of each array of a layer, the narrowest that holds all its legal values."""
+DENSE_ARRAYS = ("weight", "bias", "weight_scale")
+REQUANTIZE_ARRAYS = ("multiplier", "shift")
+
+
+def save(network: Network, path: Path) -> None:
+    """Write the network to `path`, whole or not at all. Raises InputError where that is impossible."""
+    header, arrays = _describe(network)
+    header |= {"generator": {"name": "amarray", "version": _version()}, "sha256": _digest(header, arrays)}
+    members = {"header": np.frombuffer(_canonical(header), np.uint8)} | arrays
+    with replacing_file(Path(path)) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in members.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, version=(1, 0), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy")  # of a fixed date, so that the bytes do not depend on the clock
+            entry.create_system = 3
+            archive.writestr(entry, content.getvalue())
+
+
+def load(path: Path) -> Network:
+    """Read a network from `path` and check it. Raises InputError with the reason where it is refused."""
+    path = Path(path)
+    try:
+        members = _read_members(path)
+        header = _header(members)
+        layers = [(fields, _take_arrays(members, index, fields)) for index, fields in enumerate(header["layers"])]
+        if members:
+            raise InputError(f"member {min(members)!r} belongs to no layer; the file must hold nothing else")
+        _check_hash(header, {f"layer{i}.{k}": a for i, (_, arrays) in enumerate(layers) for k, a in arrays.items()})
+        return Network(
+            name=header["name"],
+            input=_input(header["input"]),
+            layers=tuple(_dense(fields, arrays) for fields, arrays in layers),
+            notes=header["notes"],
+        )
+    except InputError as error:
+        raise InputError(f"cannot load network {path}: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise InputError(f"cannot load network {path}: the header lacks a field or has a wrong one: {error}") from error
+
+
+def digest(network: Network) -> str:
+    """SHA-256 of the network as hexadecimal digits, the same that its file carries.
+
+    It covers the canonical header, notes included, and every array's name, dtype, shape and bytes. It
+    leaves out the generator, so that a network keeps its digest when a later version writes it again.
+    """
+    return _digest(*_describe(network))
+
+
+def _describe(network: Network) -> tuple[dict, dict[str, np.ndarray]]:
+    """The hashed part of the header, and the arrays by member name."""
+    contract = network.input
+    header = {
+        "format": FORMAT_VERSION,
+        "name": network.name,
+        "input": {
+            "shape": list(contract.shape),
+            "form": _form_fields(contract.form),
+            "scale": float(contract.scale),
+            "zero_point": contract.zero_point,
+            "preprocessing": contract.preprocessing,
+        },
+        "layers": [],
+        "notes": network.notes,
+    }
+    arrays = {}
+    for index, layer in enumerate(network.layers):
+        fields = {"kind": layer.kind, "weight_bits": layer.weight_bits, "requantize": None}
+        sources = dict.fromkeys(DENSE_ARRAYS, layer)
+        if layer.requantize is not None:
+            fields["requantize"] = {
+                "form": _form_fields(layer.requantize.form),
+                "scale": float(layer.requantize.scale),
+            }
+            sources |= dict.fromkeys(REQUANTIZE_ARRAYS, layer.requantize)
+        header["layers"].append(fields)
+        arrays |= {
+            f"layer{index}.{name}": getattr(source, name).astype(DTYPES[name], order="C")
+            for name, source in sources.items()
+        }
+    return header, arrays
+
+
+def _canonical(header: dict) -> bytes:
+    try:
+        return json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"scales and notes of a network must be JSON values: {error}") from error
+
+
+def _digest(header: dict, arrays: dict[str, np.ndarray]) -> str:
+    content = hashlib.sha256(_canonical(header))
+    for name in sorted(arrays):
+        array = arrays[name]
+        content.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        content.update(array.tobytes())
+    return content.hexdigest()
+
+
+def _version() -> str:
+    try:
+        return version("amarray")
+    except PackageNotFoundError:
+        return "source tree"
+
+
+def _read_members(path: Path) -> dict[str, np.ndarray]:
+    """Every array of the archive by name."""
+    if path.is_dir():
+        raise InputError("it is a folder; name a network file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            if len(set(names)) < len(names):
+                raise InputError("a member occurs twice; each must occur once")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise InputError("its members are compressed; a network file stores them as they are")
+            return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
+    except FileNotFoundError:
+        raise InputError("no such file; `amarray quantize` writes one") from None
+    except OSError as error:
+        raise InputError(f"{error.strerror or error}; it must be readable") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"not a network file, or truncated or damaged ({error})") from error
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    """One member as a read-only array; its size is checked before anything is allocated."""
+    content = archive.read(entry)
+    stream = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("not version 1.0 of the npy format")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    except ValueError as error:
+        raise InputError(f"member {entry.filename!r} is not a plain array ({error})") from error
+    data = content[stream.tell() :]
+    if fortran_order or dtype.hasobject or len(data) != dtype.itemsize * int(np.prod(shape, dtype=object)):
+        raise InputError(f"member {entry.filename!r} is not a plain array of shape {shape} and dtype {dtype}")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _header(members: dict[str, np.ndarray]) -> dict:
+    """Take the header out of `members`, and check its format version."""
+    if "header" not in members:
+        raise InputError("it has no member 'header'; it is not a network file")
+    try:
+        header = json.loads(members.pop("header").tobytes())
+    except ValueError as error:
+        raise InputError(f"the header is not JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise InputError("the header is not a JSON object")
+    if header.get("format") != FORMAT_VERSION:
+        raise InputError(
+            f"format version {header.get('format')!r} is not known; this version of amarray reads {FORMAT_VERSION}"
+        )
+    return header
+
+
+def _take_arrays(members: dict[str, np.ndarray], index: int, fields: dict) -> dict[str, np.ndarray]:
+    """Take the arrays of one layer out of `members`."""
+    if fields["kind"] != Dense.kind:
+        raise InputError(f"layer {index} is of unknown kind {fields['kind']!r}; known is {Dense.kind!r}")
+    arrays = {}
+    for name in DENSE_ARRAYS + (REQUANTIZE_ARRAYS if fields["requantize"] else ()):
+        member = f"layer{index}.{name}"
+        if member not in members:
+            raise InputError(f"member {member!r} is missing")
+        arrays[name] = members.pop(member)
+        if arrays[name].dtype.str != DTYPES[name]:
+            raise InputError(f"member {member!r} must have dtype {np.dtype(DTYPES[name])}, not {arrays[name].dtype}")
+    return arrays
+
+
+def _check_hash(header: dict, arrays: dict[str, np.ndarray]) -> None:
+    hashed = {key: value for key, value in header.items() if key not in ("generator", "sha256")}
+    if header["sha256"] != _digest(hashed, arrays):
+        raise InputError("its content does not match its SHA-256: it was edited or damaged; make it again")
+
+
+def _dense(fields: dict, arrays: dict[str, np.ndarray]) -> Dense:
+    requantize = None
+    if fields["requantize"]:
+        requantize = Requantize(
+            multiplier=arrays["multiplier"],
+            shift=arrays["shift"],
+            form=Format(**fields["requantize"]["form"]),
+            scale=fields["requantize"]["scale"],
+        )
+    return Dense(
+        weight=arrays["weight"],
+        bias=arrays["bias"],
+        weight_bits=fields["weight_bits"],
+        requantize=requantize,
+        weight_scale=arrays["weight_scale"],
+    )
+
+
+def _input(fields: dict) -> InputContract:
+    return InputContract(**fields | {"shape": tuple(fields["shape"]), "form": Format(**fields["form"])})
+
+
+def _form_fields(form: Format) -> dict:
+    return {"bits": form.bits, "signed": form.signed}

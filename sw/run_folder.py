@@ -1,0 +1,87 @@
+"""A training run on disk: a folder with the float weights and what made them.
+
+`model.npz` holds the parameters by name; `run.json` the recipe, the history, the float accuracy on the
+test images, the version of numpy, and the SHA-256 of `model.npz`.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from sw.errors import InputError
+from sw.files import replacing_folder
+from sw.models import MODELS
+from sw.recipe import Recipe
+from sw.train import TrainedModel
+
+FORMAT_VERSION = 1
+MARKER = "run.json"
+"""The file that marks a folder as ours."""
+WEIGHTS = "model.npz"
+
+
+def save_run(trained: TrainedModel, folder: Path) -> None:
+    """Write the run to `folder`, whole or not at all; an earlier run there is replaced.
+
+    Raises InputError where the folder holds anything else, or cannot be written.
+    """
+    weights = io.BytesIO()
+    np.savez(weights, **{name: parameter.data for name, parameter in trained.model.parameters().items()})
+    description = {
+        "format": FORMAT_VERSION,
+        "recipe": trained.recipe.to_dict(),
+        "history": trained.history,
+        "test_accuracy": trained.test_accuracy,
+        "numpy": np.__version__,
+        "model_sha256": hashlib.sha256(weights.getvalue()).hexdigest(),
+    }
+    with replacing_folder(Path(folder), marker=MARKER) as temporary:
+        (temporary / WEIGHTS).write_bytes(weights.getvalue())
+        (temporary / MARKER).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def load_run(folder: Path) -> TrainedModel:
+    """Read a run that `save_run` wrote. Raises InputError where it is missing, damaged or of another version."""
+    folder = Path(folder)
+    try:
+        description = json.loads(_read(folder / MARKER))
+        if description["format"] != FORMAT_VERSION:
+            raise InputError(f"format version {description['format']!r} is not known; must be {FORMAT_VERSION}")
+        weights = _read(folder / WEIGHTS)
+        if hashlib.sha256(weights).hexdigest() != description["model_sha256"]:
+            raise InputError(
+                f"{WEIGHTS} does not match its SHA-256 in {MARKER}: it was changed or damaged; train again"
+            )
+        recipe = Recipe.from_dict(description["recipe"])
+        model = MODELS[recipe.model].build(np.random.default_rng(recipe.seed))
+        with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
+            for name, parameter in model.parameters().items():
+                parameter.data = _checked(name, arrays[name], parameter.data)
+        return TrainedModel(recipe, model, description["history"], description["test_accuracy"])
+    except InputError as error:
+        raise InputError(f"cannot load run {folder}: {error}") from error
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"cannot load run {folder}: its files are not those of a run ({error}); train again"
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path.name}: {error.strerror or error}; `amarray train` writes a run") from error
+
+
+def _checked(name: str, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+        raise InputError(
+            f"parameter {name} is {found.dtype} {found.shape}; the model has {expected.dtype} {expected.shape}"
+        )
+    if not np.isfinite(found).all():
+        raise InputError(f"parameter {name} holds values that are not finite")
+    return found

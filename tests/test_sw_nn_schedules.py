@@ -1,0 +1,32 @@
+"""sw/nn/schedules.py: ends, peak and direction."""
+
+import math
+
+import pytest
+
+from sw.nn.schedules import constant, cosine, one_cycle
+
+
+def test_constant():
+    assert {constant(step, 7) for step in range(7)} == {1.0}
+
+
+@pytest.mark.parametrize(("step", "value"), [(0, 1.0), (50, 0.5), (100, 0.0)])
+def test_cosine(step, value):
+    assert math.isclose(cosine(step, 100), value, abs_tol=1e-12)
+
+
+def test_one_cycle_rises_to_the_peak_then_falls():
+    rates = [one_cycle(step, 1000) for step in range(1000)]
+    peak = rates.index(max(rates))
+    assert max(rates) == 1
+    assert peak == 200
+    assert all(a < b for a, b in zip(rates[:200], rates[1:201], strict=True))
+    assert all(a > b for a, b in zip(rates[200:-1], rates[201:], strict=True))
+    assert 0 < rates[0] < 0.01
+    assert 0 < rates[-1] < 1e-5
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_one_cycle_of_few_steps_stays_within_0_and_1(steps):
+    assert all(0 < one_cycle(step, steps) <= 1 for step in range(steps))

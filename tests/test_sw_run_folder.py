@@ -1,0 +1,113 @@
+"""sw/run_folder.py: round trip, and a reason for every damage."""
+
+import hashlib
+import io
+import json
+
+import numpy as np
+import pytest
+
+from sw.errors import InputError
+from sw.models import MODELS
+from sw.recipe import Recipe
+from sw.run_folder import load_run, save_run
+from sw.train import TrainedModel
+
+
+@pytest.fixture
+def trained():
+    model = MODELS["mlp"].build(np.random.default_rng(3))
+    history = [{"epoch": 1, "loss": 0.1, "validation_accuracy": 0.5}]
+    return TrainedModel(Recipe(seed=3, epochs=1), model, history, 0.75)
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    save_run(trained, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_round_trip(trained, folder):
+    for parameter in trained.model.parameters().values():
+        parameter.data += 1  # what is loaded must come from the file, not from the seed
+    save_run(trained, folder)
+    loaded = load_run(folder)
+    assert (loaded.recipe, loaded.history, loaded.test_accuracy) == (trained.recipe, trained.history, 0.75)
+    for name, parameter in trained.model.parameters().items():
+        np.testing.assert_array_equal(loaded.model.parameters()[name].data, parameter.data)
+
+
+def test_same_run_gives_the_same_files(trained, folder, tmp_path):
+    save_run(trained, tmp_path / "other")
+    for path in folder.iterdir():
+        assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
+
+
+def test_description_names_numpy(folder):
+    assert json.loads((folder / "run.json").read_text())["numpy"] == np.__version__
+
+
+def edit(folder, **changes):
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def put_weights(folder, arrays):
+    """Store other weights, with a hash that fits."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    (folder / "model.npz").write_bytes(stream.getvalue())
+    edit(folder, model_sha256=hashlib.sha256(stream.getvalue()).hexdigest())
+
+
+def weights(folder):
+    with np.load(folder / "model.npz") as arrays:
+        return dict(arrays)
+
+
+def truncate(path, keep):
+    path.write_bytes(path.read_bytes()[:keep])
+
+
+DAMAGES = {
+    "no description": (lambda f: (f / "run.json").unlink(), "run.json: No such file"),
+    "no weights": (lambda f: (f / "model.npz").unlink(), "model.npz: No such file"),
+    "truncated description": (lambda f: truncate(f / "run.json", 100), "not those of a run"),
+    "description is a list": (lambda f: (f / "run.json").write_text("[]"), "not those of a run"),
+    "description is not text": (lambda f: (f / "run.json").write_bytes(b"\xff\xfe"), "not those of a run"),
+    "truncated weights": (lambda f: truncate(f / "model.npz", 1000), "model.npz does not match its SHA-256"),
+    "newer format": (lambda f: edit(f, format=2), "format version 2 is not known; must be 1"),
+    "unknown recipe field": (lambda f: edit(f, recipe={"speed": 1}), "a recipe has no field 'speed'"),
+    "unknown model": (lambda f: edit(f, recipe={"model": "vgg"}), "model must be one of"),
+    "parameter missing": (lambda f: put_weights(f, {"1.weight": np.zeros(3)}), "parameter 1.weight is float64"),
+    "no parameters": (lambda f: put_weights(f, {}), "not those of a run .*1.weight"),
+    "not finite": (
+        lambda f: put_weights(f, weights(f) | {"1.bias": np.full(16, np.nan, np.float32)}),
+        "parameter 1.bias holds values that are not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_refuses_damage_with_one_line(folder, name):
+    damage, message = DAMAGES[name]
+    damage(folder)
+    with pytest.raises(InputError, match=f"cannot load run .*{message}") as caught:
+        load_run(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_weights_that_hold_objects(folder):
+    stream = io.BytesIO()
+    np.savez(stream, **{"1.weight": np.array([{}], dtype=object)})
+    (folder / "model.npz").write_bytes(stream.getvalue())
+    edit(folder, model_sha256=hashlib.sha256(stream.getvalue()).hexdigest())
+    with pytest.raises(InputError, match="not those of a run"):
+        load_run(folder)
+
+
+def test_does_not_replace_a_foreign_folder(trained, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match=r"will not replace .*no run\.json"):
+        save_run(trained, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
