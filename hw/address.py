@@ -33,6 +33,11 @@ class AddressLayout(data.StructLayout):
             members["bank"] = ceil_log2(taps)
         super().__init__(members)
 
+    @property
+    def elements(self) -> int:
+        """Number of elements that an address can name."""
+        return self.taps << self.members["word"]
+
     def split(self, elements: int) -> dict[str, int]:
         """An element address, or a step of `elements` (then modulo the depth), as member values."""
         word, bank = divmod(elements, self.taps)

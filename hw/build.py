@@ -103,9 +103,16 @@ def load(folder: Path) -> Build:
     if found != FORMAT:
         raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
     network = network_file.load(folder / "network.npz")
-    compiled = compile_network(network, ArrayConfig.from_json(config), schedule)
+    try:
+        config = ArrayConfig.from_json(config)
+    except TypeError as error:
+        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
+    compiled = compile_network(network, config, schedule)
     if description != _description(compiled):
-        raise InputError(f"{marker} does not belong to {folder / 'network.npz'}; generate the build again")
+        raise InputError(
+            f"{marker} is not what this version compiles from {folder / 'network.npz'}: it was changed, or another "
+            f"version made it; generate the build again"
+        )
     for name in ("accelerator.v", "ports.json"):
         if not (folder / name).is_file():
             raise InputError(f"{folder} lacks {name}; generate the build again")
@@ -150,8 +157,9 @@ def layer_table(compiled: Compiled) -> list[dict]:
 
 
 def _digest(compiled: Compiled) -> str:
-    """SHA-256 over the memories' contents."""
-    content = json.dumps([compiled.program, compiled.weights, compiled.parameters])
+    """SHA-256 over the array and its memories' contents."""
+    array = compiled.config.to_json()
+    content = json.dumps([array, compiled.program, compiled.weights, compiled.parameters])
     return hashlib.sha256(content.encode()).hexdigest()
 
 

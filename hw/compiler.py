@@ -126,7 +126,12 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
         _instruction(mappings, plan, slot.layer, slot.age, delay, index in ends)
         for index, (slot, delay) in enumerate(zip(slots, schedule.delays, strict=True))
     )
-    header = Header(image_words=mappings[0].useful_chunks, classes=network.classes, drain_start=len(schedule.body))
+    header = Header(
+        image_words=mappings[0].useful_chunks,
+        classes=network.classes,
+        drain_start=len(schedule.body),
+        stages=schedule.stages,
+    )
     weights = np.concatenate([mapping.weight_words() for mapping in mappings])
     return Compiled(
         network=network,
@@ -286,7 +291,7 @@ def _size_problems(plan: _MemoryPlan, mappings, schedule: Schedule, config: Arra
         "program_words": len(schedule.body) + len(schedule.drain),
         "result_words": _logits_in_flight(mappings, schedule, config),
         "stages": schedule.stages,
-        "delay_bits": bits_for(max(schedule.delays)),
+        "delay_bits": bits_for(max(schedule.delays) + 1),  # the sequencer also counts the first cycle of a wait
     }
     problems = [
         f"the network needs {name} of at least {need}, the array has {getattr(config, name)}"

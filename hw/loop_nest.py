@@ -97,15 +97,15 @@ class LoopNest(wiring.Component):
         """Build the counters, the choice of the level that advances, and the addresses."""
         m = Module()
         config, step = self.config, self.o.payload
-        read, write = read_address(config), write_address(config)
+        layout, write_layout = read_address(config), write_address(config)
         kept = Signal(instruction_layout(config))  # the instruction that runs
-        enabled = Signal()
+        enabled, first = Signal(), Signal()
+        read, write = Signal(layout), Signal(write_layout)
+        weight, parameter = Signal(step.weight.shape()), Signal(step.tile.parameter.shape())
         remaining = [Signal(config.count_bits, name=f"remaining_{i}") for i in range(config.loops)]
         at_end = [count == 0 for count in remaining]
-        tile_at_end = at_end[-1]
 
-        all_at_end = Signal()
-        sum_ends = Signal()
+        tile_at_end, sum_ends, all_at_end = at_end[-1], Signal(), Signal()
         m.d.comb += sum_ends.eq(_all(at_end[: config.reduction_loops]))
         m.d.comb += all_at_end.eq(sum_ends & _all(at_end[config.reduction_loops :]))
         m.d.comb += self.done.eq(self.running & all_at_end)
@@ -122,14 +122,13 @@ class LoopNest(wiring.Component):
                     m.d.comb += advance.eq(fields)
                 inner_at_end = inner_at_end & at_end[level]
             m.d.sync += [
-                step.read.eq(read.add(step.read, advance.read_step)),
-                step.weight.eq(step.weight + advance.weight_step),
-                step.tile.write.eq(write.add(step.tile.write, advance.write_step)),
-                step.first.eq(sum_ends),
+                read.eq(layout.add(read, advance.read_step)),
+                weight.eq(weight + advance.weight_step),
+                write.eq(write_layout.add(write, advance.write_step)),
+                first.eq(sum_ends),
             ]
-            tile_advances = _all(at_end[:-1]) & ~tile_at_end
-            with m.If(tile_advances):
-                m.d.sync += step.tile.parameter.eq(step.tile.parameter + config.drain_words)
+            with m.If(_all(at_end[:-1]) & ~tile_at_end):
+                m.d.sync += parameter.eq(parameter + config.drain_words)
             with m.If(self.done):
                 m.d.sync += self.running.eq(0)
 
@@ -139,19 +138,24 @@ class LoopNest(wiring.Component):
                 kept.eq(chosen),
                 enabled.eq(self.enable),
                 self.running.eq(1),
-                step.read.eq(Mux(self.odd, chosen.read_bases[1], chosen.read_bases[0])),
-                step.weight.eq(chosen.weight_base),
-                step.tile.write.eq(Mux(self.odd, chosen.write_bases[1], chosen.write_bases[0])),
-                step.tile.parameter.eq(chosen.parameter_base),
-                step.first.eq(1),
+                read.eq(Mux(self.odd, chosen.read_bases[1], chosen.read_bases[0])),
+                weight.eq(chosen.weight_base),
+                write.eq(Mux(self.odd, chosen.write_bases[1], chosen.write_bases[0])),
+                parameter.eq(chosen.parameter_base),
+                first.eq(1),
                 *(count.eq(fields.last) for count, fields in zip(remaining, chosen.levels, strict=True)),
             ]
 
         m.d.comb += [
             self.o.valid.eq(self.running & enabled),
+            step.read.eq(read),
+            step.weight.eq(weight),
+            step.first.eq(first),
             step.last.eq(sum_ends),
             step.reads_hidden.eq(kept.reads_hidden),
             step.reads_signed.eq(kept.reads_signed),
+            step.tile.write.eq(write),
+            step.tile.parameter.eq(parameter),
             step.tile.lanes.eq(Mux(tile_at_end, kept.last_lanes, config.lanes)),
             step.tile.final.eq(tile_at_end),
             step.tile.writes_signed.eq(kept.writes_signed),

@@ -89,11 +89,13 @@ class Header:
     image_words: input beats of one image.
     classes: logits of one image.
     drain_start: index of the first instruction of the drain segment; those before it are the body.
+    stages: images in flight at most, as many as the array has or fewer.
     """
 
     image_words: int
     classes: int
     drain_start: int
+    stages: int
 
 
 def read_address(config: ArrayConfig) -> AddressLayout:
@@ -139,6 +141,7 @@ def header_layout(config: ArrayConfig) -> data.StructLayout:
             "image_words": bits_for(config.input_words),
             "classes": bits_for(config.result_words),
             "drain_start": bits_for(config.program_words),
+            "stages": bits_for(config.stages),
         }
     )
 
@@ -157,8 +160,8 @@ def encode(instruction: Instruction, config: ArrayConfig) -> int:
         }
         for level in instruction.levels
     ]
-    values["read_bases"] = [read.split(base) for base in instruction.read_bases]
-    values["write_bases"] = [write.split(base) for base in instruction.write_bases]
+    for name, address in (("read_bases", read), ("write_bases", write)):
+        values[name] = [address.split(_checked_base(name, address, base)) for base in values[name]]
     layout = instruction_layout(config)
     _check_fits("instruction", layout, values)
     return layout.const(values).as_value().value
@@ -189,6 +192,13 @@ def decode(word: int, config: ArrayConfig) -> Instruction:
         write_bases=tuple(write.join(base) for base in constant.write_bases),
         **values,
     )
+
+
+def _checked_base(name: str, address: AddressLayout, base: int) -> int:
+    """The base, which `split` would take modulo the depth."""
+    if not 0 <= base < address.elements:
+        raise InputError(f"instruction.{name} must be 0..{address.elements - 1} in this array, not {base}")
+    return base
 
 
 def _check_fits(path: str, shape, value) -> None:

@@ -98,7 +98,8 @@ class Sequencer(wiring.Component):
         reserve = Mux(self.start & needs_room, self.header.classes, 0)
         m.d.sync += reserved.eq(reserved + reserve - self.taken)
 
-        unfinished = in_flight[: stages - 1].any() if stages > 1 else 0
+        # An image is finished when it has been through as many rounds as the program has stages.
+        unfinished = Cat(in_flight[age] & (self.header.stages > age + 1) for age in range(stages)).any()
         m.d.comb += [
             self.start.eq(free & (~at_boundary | loaded) & has_room),
             admit.eq(self.start & at_boundary),

@@ -61,7 +61,10 @@ def port_map(accelerator: Accelerator) -> dict[str, dict]:
 
 
 def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
-    """Write the accelerator as Verilog, by way of yosys; returns its port map."""
+    """Write the accelerator as Verilog, by way of yosys; returns its port map.
+
+    Processes become multiplexers: Icarus simulates these many times faster than processes.
+    """
     design = path.with_suffix(".il")
     accelerator = compiled.accelerator()
     ports = port_map(accelerator)
@@ -69,11 +72,13 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
     yosys.run(
         f"""
         read_rtlil {design.name}
-        proc -nomux -norom
+        proc
+        clean
         memory_collect
         write_verilog -norename -noattr {path.name}
         """,
         path.parent,
+        path.name,
     )
     design.unlink()
     config, network = compiled.config, compiled.network

