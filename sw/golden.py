@@ -65,4 +65,4 @@ def pixels(network: Network, images: np.ndarray) -> np.ndarray:
         raise InputError(f"images must have shape (n, {', '.join(map(str, network.input.shape))}), not {images.shape}")
     if images.size and not form.holds(int(images.min()), int(images.max())):
         raise InputError(f"pixels must be {form.low}..{form.high}, but range over {images.min()}..{images.max()}")
-    return images.reshape(len(images), -1).astype(np.int64)
+    return images.reshape(len(images), network.input.size).astype(np.int64)

@@ -13,6 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sw.errors import InputError
 from sw.fixed import Format, weight_limit
@@ -65,7 +66,7 @@ class Settings:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if not isinstance(self.per_channel, bool):
             raise InputError(f"per_channel must be true or false, not {self.per_channel!r}")
-        if not 0 < self.percentile <= 100:
+        if not isinstance(self.percentile, int | float) or not 0 < self.percentile <= 100:
             raise InputError(f"percentile must be above 0 and at most 100, not {self.percentile!r}")
 
 
@@ -84,6 +85,7 @@ def quantize(trained: TrainedModel, images: np.ndarray, settings: Settings | Non
     return quantize_model(trained.model, images, settings, name=trained.recipe.model, notes=notes)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # one order of summation, so the same scales to the last bit
 def quantize_model(
     model: layers.Sequential, images: np.ndarray, settings: Settings, name: str, notes: dict | None = None
 ) -> Network:

@@ -1,6 +1,7 @@
 """sw/nn/schedules.py: ends, peak and direction."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -21,8 +22,8 @@ def test_one_cycle_rises_to_the_peak_then_falls():
     peak = rates.index(max(rates))
     assert max(rates) == 1
     assert peak == 200
-    assert all(a < b for a, b in zip(rates[:200], rates[1:201], strict=True))
-    assert all(a > b for a, b in zip(rates[200:-1], rates[201:], strict=True))
+    assert all(a < b for a, b in pairwise(rates[:201]))
+    assert all(a > b for a, b in pairwise(rates[200:]))
     assert 0 < rates[0] < 0.01
     assert 0 < rates[-1] < 1e-5
 

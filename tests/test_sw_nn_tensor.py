@@ -43,7 +43,9 @@ BINARY = {
 }
 
 
-@pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 4), (3, 1)), ((), (2,))])
+@pytest.mark.parametrize(
+    "shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 4), (3, 1)), ((), (2,))]
+)
 @pytest.mark.parametrize("name", BINARY)
 def test_binary_operation_with_broadcasting(name, shapes):
     check_gradients(BINARY[name], leaf(*shapes[0], seed=1), leaf(*shapes[1], seed=2))

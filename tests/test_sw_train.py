@@ -116,11 +116,13 @@ def test_divergence_names_epoch_step_and_layer(dataset, optimizer):
 
 
 def test_nan_is_divergence(dataset, monkeypatch):
-    monkeypatch.setattr("sw.train.as_input", lambda images: type(as_input(images))(np.full((50, 784), np.nan, np.float32)))
+    monkeypatch.setattr(
+        "sw.train.as_input", lambda images: type(as_input(images))(np.full((50, 784), np.nan, np.float32))
+    )
     with pytest.raises(InputError, match=r"epoch 1, step 1, in layer 0 \(Flatten\): the loss is nan"):
         train(RECIPE, dataset)
 
 
 def test_too_few_images(dataset):
-    with pytest.raises(InputError, match="1100 training images less 1080 .* leave 20; must leave .* batch of 50"):
+    with pytest.raises(InputError, match=r"1100 training images less 1080 .* leave 20; must leave .* batch of 50"):
         train(Recipe(batch_size=50, validation_images=1080), dataset)
