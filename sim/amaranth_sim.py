@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +25,16 @@ def simulate_component(
     images: np.ndarray,
     watchdog: Callable[[int], int],
     *,
-    waves: Path | None = None,
-    progress: Callable[[int], None] = lambda answered: None,
     instructions: bool = False,
     **options,
 ) -> Simulation:
-    """Send the images through an accelerator that need not be exported.
+    """Send the images through an accelerator that was never exported.
 
     Parameters
     ----------
-    accelerator: component with the ports i_pixels, o_result, counters; with `instructions` also status.
+    accelerator: see `run`.
     watchdog: cycles without stalls in which that many images must be answered.
-    waves: VCD file to write.
-    progress: called with the number of images answered.
-    instructions: count for how many cycles each instruction ran.
+    instructions: see `run`.
     options: idle, back_pressure, seed, reset_after; see sim.job.Job.
 
     Raises SimulationError where the accelerator breaks a rule of sim.bench.
@@ -45,6 +42,28 @@ def simulate_component(
     taps = Value.cast(accelerator.i_pixels.payload).shape().width // 8
     counters = accelerator.counters.signature.members
     job = Job.of(network, images, taps, result_fields(accelerator), counters, watchdog, **options)
+    return run(accelerator, job, instructions=instructions)
+
+
+def run(
+    accelerator: Component,
+    job: Job,
+    *,
+    waves: Path | None = None,
+    progress: Callable[[int], None] = lambda answered: None,
+    instructions: bool = False,
+) -> Simulation:
+    """Simulate the job.
+
+    Parameters
+    ----------
+    accelerator: component with the ports i_pixels, o_result and counters; with `instructions` also status.
+    waves: VCD file to write.
+    progress: called with the number of images answered.
+    instructions: count for how many cycles each instruction ran.
+
+    Raises SimulationError where the accelerator breaks a rule of sim.bench.
+    """
     start = time.perf_counter()
     m = Module()
     m.domains.sync = domain = ClockDomain("sync")
@@ -54,11 +73,8 @@ def simulate_component(
     testbench = _Testbench(accelerator, domain, job, progress, instructions)
     simulator.add_testbench(testbench.run)
     built = time.perf_counter()
-    if waves is None:
+    with simulator.write_vcd(str(waves)) if waves else nullcontext():
         simulator.run()
-    else:
-        with simulator.write_vcd(str(waves)):
-            simulator.run()
     return Simulation(
         "amaranth",
         **testbench.results,

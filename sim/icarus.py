@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 ARGUMENTS = ("-g2005",)
-"""For iverilog; with the runner's own -g2012, Icarus 11 leaves combinational outputs of Amaranth's Verilog at X."""
+"""For iverilog. yosys writes Verilog of 2005; under the runner's own -g2012 Icarus 11 never evaluates an `always @*`
+whose inputs do not change, and its output stays X."""
 PRODUCT = "sim.vvp"
 """File that the build makes and a run needs."""
 WAVES = "waves.fst"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hw.build import Build
-from sim.amaranth_sim import simulate_component
+from sim import amaranth_sim
 from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
 from sim.launch import launch
@@ -50,14 +50,12 @@ def simulate(
     _check_simulator(simulator)
     waves = _checked_waves(waves, simulator)
     options = {"idle": idle, "back_pressure": back_pressure, "seed": seed, "reset_after": reset_after}
-    if simulator == "amaranth":
-        return simulate_component(
-            build.accelerator(), build.network, images, build.watchdog_cycles, waves=waves, progress=progress, **options
-        )
     ports = build.ports
     fields = ports["o_result__payload"]["fields"]
     counters = [name.removeprefix("counters__") for name in ports if name.startswith("counters__")]
     job = Job.of(build.network, images, build.config.taps, fields, counters, build.watchdog_cycles, **options)
+    if simulator == "amaranth":
+        return amaranth_sim.run(build.accelerator(), job, waves=waves, progress=progress)
     start = time.perf_counter()
     folder = compiled(build.verilog, build.folder / "sim", simulator, waves is not None)
     built = time.perf_counter()

@@ -4,6 +4,8 @@ The same arguments give the same network. Shifts are chosen such that activation
 with some channels that saturate and some that stay small.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from sw.fixed import Format, weight_limit
@@ -38,11 +40,10 @@ def random_network(
     """
     rng = np.random.default_rng(seed)
     depth = len(widths) - 1
-    weight_bits, activation_bits = _per_layer(weight_bits, depth), _per_layer(activation_bits, depth)
-    source = Format(8, signed=False)
+    weight_bits, activation_bits = _per_layer(weight_bits, depth), _per_layer(activation_bits, depth - 1)
     activation = rng.integers(0, 256, (CALIBRATION_IMAGES, widths[0]))
     layers = []
-    for index, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (inputs, outputs) in enumerate(pairwise(widths)):
         weight = random_weights(rng, (outputs, inputs), weight_bits[index], weights)
         layer = Dense(weight, random_biases(rng, outputs, biases), weight_bits[index], None)
         if index < depth - 1:
@@ -50,9 +51,8 @@ def random_network(
             form = Format(activation_bits[index], is_signed)
             scale = _random_scale(rng, layer, activation, form, multiplier)
             layer = Dense(layer.weight, layer.bias, layer.weight_bits, scale)
-            activation, source = dense(layer, activation), form
+            activation = dense(layer, activation)
         layers.append(layer)
-    assert source.holds(int(activation.min()), int(activation.max()))
     return Network(f"random {seed}", InputContract((1, widths[0], 1)), layers)
 
 
@@ -97,6 +97,4 @@ def _random_scale(rng, layer: Dense, activation: np.ndarray, form: Format, multi
 
 
 def _per_layer(value, depth: int) -> list[int]:
-    values = [value] * depth if isinstance(value, int) else list(value)
-    assert len(values) >= depth - 1
-    return values
+    return [value] * depth if isinstance(value, int) else list(value)

@@ -1,0 +1,220 @@
+"""golden(images) == accelerator(images), and the cycles that the compiler predicts == those that it takes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from networks import random_images, random_network
+from rtl import run
+
+from hw.accelerator import Counters, Latencies
+from hw.compiler import Compiled, compile_network, size_array
+from hw.schedule import SCHEDULES
+from sim.amaranth_sim import simulate_component
+from sim.protocol import BACK_PRESSURE, IDLE, pack, payloads
+from sw.golden import infer
+from sw.network import Network
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network on an array."""
+
+    network: Network
+    lanes: int
+    taps: int
+    kind: str = "throughput"
+    roomy: bool = False
+    images: int = 5
+
+    def compile(self) -> Compiled:
+        """The smallest array for the network, or a roomy one, with every option built."""
+        config = size_array(self.network, self.lanes, self.taps, kind=self.kind)
+        if self.roomy:
+            config = replace(
+                config,
+                accumulator_bits=config.accumulator_bits + 3,
+                multiplier_bits=max(1, config.multiplier_bits),
+                loops=4,
+                reduction_loops=2,
+                input_words=config.input_words + 3,
+                hidden_words=config.hidden_words + self.lanes + 5,
+                weight_words=config.weight_words + 1,
+                program_words=config.program_words + 3,
+                result_words=3 * config.result_words,
+                stages=config.stages + 1,
+                delay_bits=config.delay_bits + 1,
+                unaligned_reads=self.taps > 1,
+                unaligned_writes=self.taps > 1,
+            )
+        return compile_network(self.network, config, self.kind)
+
+
+def random_case(seed: int, *, width: int, lanes: int) -> Case:
+    """Any network on any array, up to these sizes."""
+    rng = np.random.default_rng(seed)
+    depth = int(rng.integers(1, 5))
+    network = random_network(
+        seed,
+        rng.integers(1, width + 1, depth + 1).tolist(),
+        weight_bits=rng.integers(2, 9, depth).tolist(),
+        activation_bits=rng.integers(4, 9, depth).tolist(),
+        signed=[True, False, None][rng.integers(3)],
+        multiplier=bool(rng.integers(2)),
+        weights=str(rng.choice(["uniform", "high", "low", "ends", "sparse"], p=[0.6, 0.1, 0.1, 0.1, 0.1])),
+        biases=str(rng.choice(["uniform", "high", "low", "zero"], p=[0.7, 0.1, 0.1, 0.1])),
+    )
+    taps = int(rng.integers(1, 17))
+    return Case(
+        network,
+        lanes=int(rng.integers(1, lanes + 1)),
+        taps=taps,
+        kind=str(rng.choice(SCHEDULES)),
+        roomy=bool(rng.random() < 0.3),
+    )
+
+
+def check_values(compiled: Compiled, images: np.ndarray, **options):
+    """Simulate, and require golden's answers; returns the simulation."""
+    simulation = simulate_component(
+        compiled.accelerator(), compiled.network, images, compiled.watchdog_cycles, **options
+    )
+    golden = infer(compiled.network, images)
+    assert simulation.logits.tolist() == golden.logits.tolist()
+    assert simulation.labels.tolist() == golden.labels.tolist()
+    counters = simulation.counters
+    assert counters["images"] == len(images)
+    assert counters["mac"] == len(images) * sum(mapping.steps for mapping in compiled.schedule.mappings)
+    assert counters["cycles"] == counters["busy"] + counters["stalled_input"] + counters["stalled_output"]
+    assert counters["cycles"] == simulation.result_cycles[-1] + 1
+    return simulation
+
+
+def first_result_cycle(compiled: Compiled) -> int:
+    """Cycle of the first image's last logit: its pixels, its layers, and the way of the sum to the port."""
+    schedule, header = compiled.schedule, compiled.header
+    slots = [*schedule.body * schedule.stages, *schedule.drain]
+    delays = [*schedule.delays[: len(schedule.body)] * schedule.stages, *schedule.delays[len(schedule.body) :]]
+    last = len(schedule.mappings) - 1
+    rounds = schedule.body[last].age + 1
+    wanted = rounds * len(schedule.body)
+    steps = sum(schedule.steps(slot) for slot in slots[:wanted]) + sum(delays[1:wanted])
+    logits = schedule.mappings[last].last_lanes
+    return header.image_words + steps + Latencies.of(compiled.config).logit + logits - 1
+
+
+def check(case: Case) -> None:
+    """The accelerator's answers equal golden's, and its time the compiler's prediction."""
+    compiled, images = case.compile(), random_images(case.lanes, case.network, case.images)
+    simulation = check_values(compiled, images, instructions=True)
+    schedule, count = compiled.schedule, len(images)
+    differences = simulation.result_cycles - simulation.result_cycles[0]
+    assert differences.tolist() == schedule.result_cycles(count).tolist()
+    if count > schedule.stages:
+        assert simulation.result_cycles[0] == first_result_cycle(compiled)
+    assert simulation.counters["busy"] == schedule.busy_cycles(count)
+    assert simulation.counters["stalled_output"] == 0
+    body, drain = schedule.body, schedule.drain
+    runs = [count * schedule.steps(slot) for slot in body] + [schedule.steps(slot) for slot in drain]
+    assert simulation.instruction_cycles == dict(enumerate(runs))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_network_on_random_array(seed):
+    check(random_case(seed, width=40, lanes=12))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1300))
+def test_random_network_on_random_array_of_any_size(seed):
+    check(random_case(seed, width=100, lanes=64))
+
+
+SMALL = [23, 11, 7]
+
+
+@pytest.mark.parametrize("taps", range(1, 17))
+def test_every_number_of_taps(taps):
+    check(Case(random_network(taps, SMALL, signed=None), lanes=5, taps=taps))
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 7, 8, 11, 12, 64])
+def test_many_numbers_of_lanes(lanes):
+    check(Case(random_network(lanes, SMALL, multiplier=True), lanes=lanes, taps=3))
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("biases", ["high", "low"])
+@pytest.mark.parametrize("weights", ["high", "low"])
+def test_extreme_weights_and_biases(weights, biases, kind):
+    network = random_network(1, SMALL, weights=weights, biases=biases, signed=None)
+    check(Case(network, lanes=4, taps=4, kind=kind))
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 17])
+def test_any_number_of_images(images):
+    check(Case(random_network(2, [9, 8, 7, 6]), lanes=4, taps=2, images=images))
+
+
+@pytest.mark.parametrize("back_pressure", BACK_PRESSURE)
+@pytest.mark.parametrize("idle", IDLE)
+def test_stalls_change_no_answer(idle, back_pressure):
+    case = Case(random_network(3, SMALL, signed=None), lanes=4, taps=4)
+    images = random_images(3, case.network, 8)
+    check_values(case.compile(), images, idle=idle, back_pressure=back_pressure, seed=3)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("cycles", np.random.default_rng(4).integers(1, 150, 6).tolist())
+def test_reset_in_the_middle_of_an_image_leaves_no_trace(cycles, kind):
+    compiled = Case(random_network(4, SMALL, signed=None), lanes=3, taps=2, kind=kind).compile()
+    images = random_images(4, compiled.network, 4)
+    fresh = check_values(compiled, images, instructions=True)
+    after = check_values(compiled, images, instructions=True, reset_after=cycles)
+    assert after.result_cycles.tolist() == fresh.result_cycles.tolist()
+    assert after.counters == fresh.counters
+    assert after.instruction_cycles == fresh.instruction_cycles
+
+
+def send_and_wait(compiled: Compiled, images: np.ndarray, cycles: int) -> tuple[list[int], dict[str, int]]:
+    """Offer all images; take no logit for so many cycles, then all. The logits, and the counters before the first."""
+    accelerator, taps = compiled.accelerator(), compiled.config.taps
+    words = list(payloads(pack(images.reshape(len(images), -1), taps, 0)))
+    logits, counters = [], {}
+
+    async def testbench(ctx):
+        sent = 0
+        for cycle in range(cycles + compiled.watchdog_cycles(len(images))):
+            if cycle == cycles:
+                counters.update({name: ctx.get(getattr(accelerator.counters, name)) for name in Counters.NAMES})
+            ctx.set(accelerator.i_pixels.valid, sent < len(words))
+            ctx.set(accelerator.i_pixels.payload.as_value(), words[sent] if sent < len(words) else 0)
+            ctx.set(accelerator.o_result.ready, cycle >= cycles)
+            sent += sent < len(words) and ctx.get(accelerator.i_pixels.ready)
+            if cycle >= cycles and ctx.get(accelerator.o_result.valid):
+                logits.append(ctx.get(accelerator.o_result.payload.logit))
+            await ctx.tick()
+
+    run(accelerator, testbench)
+    return logits, counters
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_long_back_pressure_loses_nothing(kind):
+    compiled = Case(random_network(5, SMALL), lanes=4, taps=4, kind=kind).compile()
+    images = random_images(5, compiled.network, 12)
+    logits, counters = send_and_wait(compiled, images, 1000)
+    assert logits == infer(compiled.network, images).logits.ravel().tolist()
+    assert counters["images"] == 0
+    assert counters["stalled_output"] > 500
+    assert counters["cycles"] == 1000
+
+
+def test_published_example():
+    network = random_network(6, [784, 16, 16, 10])
+    check(Case(network, lanes=16, taps=8, images=3))
+
+
+@pytest.mark.slow
+def test_published_example_with_one_tap():
+    check(Case(random_network(6, [784, 16, 16, 10]), lanes=16, taps=1))

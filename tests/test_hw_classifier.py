@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from rtl import run
+
+from hw.classifier import Classifier
+from hw.config import ArrayConfig
+
+WAIT = ()
+
+
+def words_of(config: ArrayConfig, logits: list[int]) -> list[tuple]:
+    """(totals, lanes, final) of one image, tile by tile, as the drain hands them on."""
+    words = []
+    for tile in range(0, len(logits), config.lanes):
+        part = logits[tile : tile + config.lanes]
+        for start in range(0, len(part), config.taps):
+            totals = part[start : start + config.taps]
+            garbage = [(1 << 20) + i for i in range(config.taps - len(totals))]  # greater than all logits
+            words.append((totals + garbage, len(part) - start, tile + config.lanes >= len(logits)))
+    return words
+
+
+def simulate(config: ArrayConfig, images: list[list[int]], ready) -> list[tuple]:
+    """The beats (cycle, logit, label, last) taken when the receiver is ready in the cycles for which `ready(cycle)`."""
+    classifier = Classifier(config)
+    words = [word for logits in images for word in words_of(config, logits)]
+    distance = max(config.taps, 1)
+    count = sum(map(len, images))
+    beats = []
+
+    async def testbench(ctx):
+        cycle = 0
+        while len(beats) < count and cycle < 1000 + 20 * count * distance:
+            index, pause = divmod(cycle, distance)
+            valid = pause == 0 and index < len(words)
+            ctx.set(classifier.i.valid, valid)
+            if valid:
+                totals, lanes, final = words[index]
+                ctx.set(classifier.i.payload, {"totals": totals, "lanes": lanes, "final": final})
+            ctx.set(classifier.o.ready, ready(cycle))
+            _, _, out, beat = await ctx.tick().sample(classifier.o.valid, classifier.o.payload)
+            if out and ready(cycle):
+                beats.append((cycle, beat.logit, beat.label, beat.last))
+            cycle += 1
+        for _ in range(20):
+            ctx.set(classifier.o.ready, 1)
+            _, _, out = await ctx.tick().sample(classifier.o.valid)
+            assert not out
+
+    run(classifier, testbench)
+    return beats
+
+
+def reference(images: list[list[int]]) -> list[tuple]:
+    """Each logit with the index of the greatest so far, the lowest index on a tie."""
+    return [
+        (logit, logits.index(max(logits[: index + 1])), int(index == len(logits) - 1))
+        for logits in images
+        for index, logit in enumerate(logits)
+    ]
+
+
+def check(config, images, ready=lambda cycle: True):
+    beats = simulate(config, images, ready)
+    assert [beat[1:] for beat in beats] == reference(images)
+
+
+TIES = [
+    [7, 7, 7],
+    [0, 0, 0],
+    [-5, -5, -9],
+    [1, 3, 3],
+    [-1, -1, 0],
+    [3, 1, 3],
+    [-(1 << 19), -(1 << 19), -(1 << 19)],
+    [-7, -3, -3],
+]
+
+
+@pytest.mark.parametrize("taps", [1, 2, 3, 5])
+def test_on_a_tie_the_lowest_index_wins(taps):
+    check(ArrayConfig(lanes=3, taps=taps, result_words=64), TIES)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 9, 10, 11, 23])
+@pytest.mark.parametrize(("lanes", "taps"), [(1, 1), (10, 4), (4, 10), (5, 2), (16, 8)])
+def test_random_logits_in_several_words_and_tiles(lanes, taps, classes):
+    rng = np.random.default_rng(classes)
+    span = rng.choice([2, 1 << 19])
+    images = rng.integers(-span, span, (4, classes)).tolist()
+    check(ArrayConfig(lanes=lanes, taps=taps, result_words=4 * classes + 2), images)
+
+
+def test_all_logits_negative():
+    check(ArrayConfig(lanes=4, taps=2), [[-4, -3, -2, -1], [-1, -2, -3, -4], [-9, -1, -9, -1]])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_back_pressure_loses_nothing(seed):
+    rng = np.random.default_rng(seed)
+    stalls = rng.random(4000) < rng.choice([0.2, 0.8])
+    images = rng.integers(-100, 100, (6, 7)).tolist()
+    check(ArrayConfig(lanes=7, taps=3, result_words=42), images, lambda cycle: bool(stalls[cycle]))
+
+
+@pytest.mark.parametrize("result_words", [2, 5, 16, 33])
+def test_queue_holds_result_words_logits(result_words):
+    images = [list(range(result_words - 1)), [-1]] if result_words > 1 else [[-1]]
+    check(ArrayConfig(lanes=4, taps=4, result_words=result_words), images, lambda cycle: cycle > 8 * result_words + 20)
+
+
+@pytest.mark.parametrize("taps", [1, 4])
+def test_latency(taps):
+    beats = simulate(ArrayConfig(lanes=4, taps=taps), [[5, 6, 7, 8]], lambda cycle: True)
+    assert [beat[0] for beat in beats] == [Classifier.latency + index for index in range(4)]

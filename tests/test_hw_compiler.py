@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import random_network
+
+from hw.compiler import compile_network, size_array
+from hw.config import LIMITS, ArrayConfig
+from hw.schedule import SCHEDULES
+from sw.errors import InputError
+
+SIZES = (
+    "accumulator_bits",
+    "weight_bits",
+    "activation_bits",
+    "multiplier_bits",
+    "shift_bits",
+    "input_words",
+    "hidden_words",
+    "weight_words",
+    "parameter_words",
+    "program_words",
+    "result_words",
+    "stages",
+    "delay_bits",
+)
+NETWORKS = {
+    "pipelined": (random_network(0, [30, 16, 16, 10], multiplier=True), 16, 8),
+    "tiled": (random_network(1, [17, 40, 9], weight_bits=5, activation_bits=6), 7, 3),
+    "single": (random_network(2, [50, 10]), 4, 4),
+    "serial": (random_network(3, [9, 5, 3], signed=True), 1, 1),
+    "delayed": (random_network(4, [9, 1]), 2, 6),  # its delay of 1 fits into 1 bit, the count beyond it does not
+}
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_sized_array_runs_its_network(name, kind):
+    network, lanes, taps = NETWORKS[name]
+    config = size_array(network, lanes, taps, kind=kind)
+    assert (config.lanes, config.taps) == (lanes, taps)
+    assert compile_network(network, config, kind).config == config
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_sized_array_is_the_smallest(name, size):
+    network, lanes, taps = NETWORKS[name]
+    config = size_array(network, lanes, taps)
+    value = getattr(config, size)
+    if value == LIMITS[size][0] or (len(network.layers) == 1 and size == "activation_bits"):
+        return  # an array cannot have less, or the network has no hidden activations
+    rule = rf"needs {size} of at least {value}, the array has {value - 1}$"
+    with pytest.raises(InputError, match=rule):
+        compile_network(network, replace(config, **{size: value - 1}))
+
+
+def test_every_size_is_above_its_limit_in_one_of_the_networks():
+    configs = [size_array(*NETWORKS[name]) for name in NETWORKS]
+    assert {size for size in SIZES if any(getattr(config, size) > LIMITS[size][0] for config in configs)} == set(SIZES)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_larger_array_runs_it_too(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(seed, rng.integers(1, 40, rng.integers(2, 5)).tolist())
+    config = size_array(network, int(rng.integers(1, 12)), int(rng.integers(1, 12)))
+    larger = {size: min(getattr(config, size) + int(rng.integers(3)), LIMITS[size][1]) for size in SIZES}
+    larger["multiplier_bits"] = config.multiplier_bits
+    compiled = compile_network(network, replace(config, **larger))
+    assert compiled.schedule.round_cycles == compile_network(network, config).schedule.round_cycles
+
+
+def test_all_reasons_are_in_one_message():
+    network, lanes, taps = NETWORKS["pipelined"]
+    config = size_array(network, lanes, taps)
+    with pytest.raises(InputError) as refusal:
+        compile_network(network, replace(config, weight_words=2, input_words=2, stages=1))
+    reasons = str(refusal.value).split("; ")
+    assert reasons == [
+        f"the network needs input_words of at least {config.input_words}, the array has 2",
+        f"the network needs weight_words of at least {config.weight_words}, the array has 2",
+        f"the network needs stages of at least {config.stages}, the array has 1",
+    ]
+    with pytest.raises(InputError) as refusal:
+        compile_network(network, replace(config, weight_bits=7, activation_bits=5))
+    reasons = str(refusal.value).split("; ")
+    assert reasons == [
+        "layer 0 needs weight_bits of at least 8, the array has 7",
+        "layer 0 needs activation_bits of at least 8, the array has 5",
+        "layer 1 needs weight_bits of at least 8, the array has 7",
+        "layer 1 needs activation_bits of at least 8, the array has 5",
+        "layer 2 needs weight_bits of at least 8, the array has 7",
+    ]
+
+
+def test_tiles_that_do_not_end_at_a_word_need_unaligned_writes():
+    network = random_network(0, [10, 20, 4])
+    config = size_array(network, 6, 4)
+    assert config.unaligned_writes
+    assert not config.unaligned_reads
+    with pytest.raises(InputError, match="several tiles of 6 lanes needs unaligned_writes with 4 taps"):
+        compile_network(network, replace(config, unaligned_writes=False))
+    for lanes, taps in ((8, 4), (20, 3), (6, 1)):
+        assert not size_array(network, lanes, taps).unaligned_writes
+
+
+def test_network_beyond_every_array_is_refused():
+    network = random_network(0, [3000, 400])
+    with pytest.raises(InputError, match="this network needs weight_words of 1200000; an array has at most 1048576"):
+        size_array(network, 1, 1)
+
+
+def test_unknown_schedule_is_refused():
+    with pytest.raises(InputError, match="schedule must be one of throughput, latency, not 'fast'"):
+        size_array(NETWORKS["single"][0], 4, 4, kind="fast")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_memories_fit_their_words(name):
+    compiled = compile_network(NETWORKS[name][0], size_array(*NETWORKS[name]))
+    config = compiled.config
+    assert len(compiled.program) == len(compiled.instructions) <= config.program_words
+    assert len(compiled.weights) == config.weight_words
+    assert len(compiled.parameters) <= config.parameter_words
+    assert all(0 <= word < 1 << config.macs * config.weight_bits for word in compiled.weights)
+
+
+def test_weights_and_parameters_hold_the_network():
+    network, lanes, taps = NETWORKS["single"]
+    compiled = compile_network(network, size_array(network, lanes, taps))
+    layer, config = network.layers[0], compiled.config
+    for step, word in enumerate(compiled.weights):
+        tile, chunk = divmod(step, 13)  # 50 inputs in words of 4
+        for lane in range(lanes):
+            for tap in range(taps):
+                code = word >> 8 * (lane * taps + tap) & 255
+                weight = code - 256 if code >= 128 else code
+                output, source = tile * lanes + lane, chunk * taps + tap
+                exists = output < 10 and source < 50
+                assert weight == (layer.weight[output, source] if exists else 0)
+    bits = config.accumulator_bits
+    width = bits + config.shift_bits
+    for output in range(10):
+        word, lane = compiled.parameters[output // 4], output % 4
+        bias = word >> width * lane & (1 << bits) - 1
+        assert (bias ^ 1 << bits - 1) - (1 << bits - 1) == layer.bias[output]
+
+
+def test_published_example_keeps_its_multipliers_busy():
+    network = random_network(0, [784, 16, 16, 10])
+    wide, narrow = (compile_network(network, size_array(network, 16, taps)) for taps in (8, 1))
+    assert wide.schedule.round_cycles == 102
+    assert narrow.schedule.round_cycles == 816
+    assert wide.utilization == pytest.approx(12960 / (102 * 128))
+    assert narrow.utilization == pytest.approx(12960 / (816 * 16))
+    assert min(wide.utilization, narrow.utilization) >= 0.99
+
+
+def test_memory_bits():
+    config = ArrayConfig(lanes=2, taps=3, weight_words=40, weight_bits=5, input_words=30, hidden_words=9)
+    compiled = compile_network(random_network(0, [6, 2], weight_bits=5), replace(config, parameter_words=7))
+    assert compiled.memory_bits["weights"] == 40 * 2 * 3 * 5
+    assert compiled.memory_bits["input"] == 30 * 3 * 8
+    assert compiled.memory_bits["hidden"] == 9 * 3 * 8
+    assert compiled.memory_bits["parameters"] == 7 * 3 * (24 + 5)

@@ -1,0 +1,117 @@
+import json
+
+import pytest
+
+from hw.config import LIMITS, ArrayConfig
+from sw.errors import InputError
+from sw.fixed import Format
+
+RANGES = {
+    "lanes": (1, 64),
+    "taps": (1, 16),
+    "weight_bits": (2, 8),
+    "activation_bits": (2, 8),
+    "input_bits": (8, 8),
+    "accumulator_bits": (2, 53),
+    "multiplier_bits": (0, 16),
+    "shift_bits": (1, 6),
+    "loops": (2, 8),
+    "reduction_loops": (1, 4),
+    "input_words": (2, 1048576),
+    "hidden_words": (2, 1048576),
+    "weight_words": (2, 1048576),
+    "parameter_words": (2, 1048576),
+    "program_words": (2, 1024),
+    "result_words": (2, 65536),
+    "stages": (1, 64),
+    "delay_bits": (1, 24),
+}
+
+
+def test_every_number_has_a_range():
+    assert LIMITS == RANGES
+    assert set(ArrayConfig().to_json()) == {*RANGES, "unaligned_reads", "unaligned_writes"}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_both_ends_of_a_range_are_taken(name):
+    for value in RANGES[name]:
+        assert getattr(ArrayConfig(**{"loops": 8, name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_values_outside_of_a_range_are_refused(name):
+    low, high = RANGES[name]
+    for value in (low - 1, high + 1, -1):
+        with pytest.raises(InputError, match=rf"^{name} must be {low}\.\.{high}, not {value}$"):
+            ArrayConfig(**{name: value})
+
+
+@pytest.mark.parametrize("value", [1.0, "8", None, True])
+@pytest.mark.parametrize("name", RANGES)
+def test_numbers_must_be_ints(name, value):
+    with pytest.raises(TypeError, match=f"^{name} must be an int, not {value!r}$"):
+        ArrayConfig(**{name: value})
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes", None])
+@pytest.mark.parametrize("name", ["unaligned_reads", "unaligned_writes"])
+def test_options_must_be_bools(name, value):
+    with pytest.raises(TypeError, match=f"^{name} must be a bool, not {value!r}$"):
+        ArrayConfig(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["unaligned_reads", "unaligned_writes"])
+def test_one_tap_has_nothing_to_align(name):
+    with pytest.raises(InputError, match="must be False with 1 tap"):
+        ArrayConfig(taps=1, **{name: True})
+    assert getattr(ArrayConfig(taps=2, **{name: True}), name)
+
+
+@pytest.mark.parametrize("loops", [2, 3, 4])
+def test_outermost_loop_belongs_to_no_sum(loops):
+    assert ArrayConfig(loops=loops, reduction_loops=loops - 1).reduction_loops == loops - 1
+    with pytest.raises(InputError, match=rf"^reduction_loops must be less than loops \({loops}\), not {loops}:"):
+        ArrayConfig(loops=loops, reduction_loops=loops)
+
+
+def test_json_round_trip():
+    config = ArrayConfig(lanes=3, taps=5, unaligned_reads=True, result_words=77)
+    assert ArrayConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_json_with_unknown_or_missing_names_is_refused():
+    values = ArrayConfig().to_json()
+    with pytest.raises(InputError, match=r"exactly the known parameters; unknown or missing: pixels$"):
+        ArrayConfig.from_json(values | {"pixels": 2})
+    del values["lanes"], values["taps"]
+    with pytest.raises(InputError, match=r"unknown or missing: lanes, taps$"):
+        ArrayConfig.from_json(values)
+
+
+def test_json_is_checked_like_arguments():
+    with pytest.raises(InputError, match=r"^taps must be 1\.\.16, not 17$"):
+        ArrayConfig.from_json(ArrayConfig().to_json() | {"taps": 17})
+
+
+@pytest.mark.parametrize(
+    ("lanes", "taps", "drain_words", "bank_bits"),
+    [(1, 1, 1, 0), (16, 8, 2, 3), (17, 8, 3, 3), (5, 7, 1, 3), (5, 3, 2, 2)],
+)
+def test_derived_sizes(lanes, taps, drain_words, bank_bits):
+    config = ArrayConfig(lanes=lanes, taps=taps)
+    assert (config.macs, config.drain_words, config.bank_bits) == (lanes * taps, drain_words, bank_bits)
+
+
+def test_formats():
+    config = ArrayConfig(weight_bits=5, activation_bits=4, accumulator_bits=20)
+    assert config.operand_format.holds(-128, 255)
+    assert config.weight_format == Format(5, signed=True)
+    assert config.accumulator_format == Format(20, signed=True)
+    assert config.input_format == Format(8, signed=False)
+
+
+def test_counter_is_wide_enough_for_every_memory():
+    config = ArrayConfig(taps=3, input_words=50, weight_words=10, parameter_words=10)
+    assert (1 << config.count_bits) >= 150
+    assert (1 << ArrayConfig(weight_words=5000).count_bits) >= 5000

@@ -1,0 +1,235 @@
+"""The nest against plain loops: every address is affine in the loop indices."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from rtl import run
+
+from hw.config import ArrayConfig
+from hw.loop_nest import LoopNest
+from hw.program import Instruction, Level, encode, read_address, write_address
+
+
+def levels(counts: list[int], read: list[int], weight: list[int], write: list[int]) -> tuple[Level, ...]:
+    """Levels, innermost first, whose addresses are base + Σ index · stride."""
+
+    def steps(strides):
+        """What a level adds when all levels inside it return to their start."""
+        returns = np.cumsum([0, *((count - 1) * stride for count, stride in zip(counts, strides, strict=True))])
+        return [stride - int(back) for stride, back in zip(strides, returns, strict=False)]
+
+    return tuple(Level(*values) for values in zip(counts, steps(read), steps(weight), steps(write), strict=True))
+
+
+def reference(config, instruction, strides, *, enable, odd) -> list[dict]:
+    """The steps of one instruction, by a plain loop over all indices, outermost first."""
+    read, write = read_address(config).elements, write_address(config).elements
+    weight = 1 << (config.weight_words - 1).bit_length()
+    parameter = 1 << (config.parameter_words - 1).bit_length()
+    counts = [level.count for level in instruction.levels]
+    result = []
+    for outer_first in product(*map(range, reversed(counts))):
+        indices = outer_first[::-1]
+        reads, weights, writes = (sum(i * s for i, s in zip(indices, each, strict=True)) for each in strides)
+        inner = range(config.reduction_loops)
+        final = indices[-1] == counts[-1] - 1
+        result.append(
+            {
+                "valid": enable,
+                "read": (instruction.read_bases[odd] + reads) % read,
+                "weight": (instruction.weight_base + weights) % weight,
+                "first": int(all(indices[i] == 0 for i in inner)),
+                "last": int(all(indices[i] == counts[i] - 1 for i in inner)),
+                "reads_hidden": int(instruction.reads_hidden),
+                "reads_signed": int(instruction.reads_signed),
+                "write": (instruction.write_bases[odd] + writes) % write,
+                "parameter": (instruction.parameter_base + indices[-1] * config.drain_words) % parameter,
+                "lanes": instruction.last_lanes if final else config.lanes,
+                "final": int(final),
+                "writes_signed": int(instruction.writes_signed),
+                "high": instruction.high,
+                "is_result": int(instruction.is_result),
+                "done": 0,
+            }
+        )
+    result[-1]["done"] = 1
+    return result
+
+
+def simulate(config, runs: list[tuple]) -> list[list[dict]]:
+    """What the nest does in each run (instruction, enable, odd, idle); with 0 idle cycles it starts with `done`."""
+    nest = LoopNest(config)
+    results = []
+
+    def observe(ctx):
+        step = ctx.get(nest.o.payload)
+        plain = ("weight", "first", "last", "reads_hidden", "reads_signed")
+        tile = ("parameter", "lanes", "final", "writes_signed", "high", "is_result")
+        return {
+            "valid": ctx.get(nest.o.valid),
+            "read": read_address(config).join(step.read),
+            "write": write_address(config).join(step.tile.write),
+            "done": ctx.get(nest.done),
+            **{name: getattr(step, name) for name in plain},
+            **{name: getattr(step.tile, name) for name in tile},
+        }
+
+    async def testbench(ctx):
+        for instruction, enable, odd, idle in runs:
+            for _ in range(idle):
+                ctx.set(nest.start, 0)
+                await ctx.tick()
+                assert not ctx.get(nest.running)
+                assert not ctx.get(nest.o.valid)
+                assert not ctx.get(nest.done)
+            ctx.set(nest.instruction.as_value(), encode(instruction, config))
+            ctx.set(nest.enable, enable)
+            ctx.set(nest.odd, odd)
+            ctx.set(nest.start, 1)
+            await ctx.tick()
+            ctx.set(nest.start, 0)
+            ctx.set(nest.instruction.as_value(), 0)  # it is only looked at with start
+            ctx.set(nest.enable, not enable)
+            ctx.set(nest.odd, not odd)
+            assert ctx.get(nest.running)
+            results.append([observe(ctx)])
+            while not results[-1][-1]["done"]:
+                await ctx.tick()
+                assert ctx.get(nest.running)
+                results[-1].append(observe(ctx))
+        await ctx.tick()
+        assert not ctx.get(nest.running)
+
+    run(nest, testbench)
+    return results
+
+
+def random_run(rng, config) -> tuple[Instruction, tuple]:
+    counts = rng.choice([1, 1, 2, 3, 4], config.loops).tolist()
+    unit = 1 if config.unaligned_reads else config.taps
+    strides = (
+        [int(stride) * unit for stride in rng.integers(-9, 10, config.loops)],
+        rng.integers(-9, 10, config.loops).tolist(),
+        [int(stride) * unit for stride in rng.integers(-9, 10, config.loops)],
+    )
+    bits = rng.integers(0, 2, 4).tolist()
+    instruction = Instruction(
+        levels=levels(counts, *strides),
+        read_bases=tuple(int(base) * unit for base in rng.integers(0, 30, 2)),
+        write_bases=tuple(int(base) * unit for base in rng.integers(0, 20, 2)),
+        weight_base=int(rng.integers(64)),
+        parameter_base=int(rng.integers(9)),
+        last_lanes=int(rng.integers(1, config.lanes + 1)),
+        reads_hidden=bool(bits[0]),
+        reads_signed=bool(bits[1]),
+        writes_signed=bool(bits[2]),
+        is_result=bool(bits[3]),
+        high=int(rng.integers(256)),
+    )
+    return instruction, strides
+
+
+@pytest.mark.parametrize("unaligned", [False, True])
+@pytest.mark.parametrize("loops", range(2, 7))
+def test_random_nests(loops, unaligned):
+    rng = np.random.default_rng(loops)
+    config = ArrayConfig(
+        lanes=int(rng.integers(1, 20)),
+        taps=int(rng.integers(2, 12)),
+        loops=loops,
+        reduction_loops=int(rng.integers(1, min(loops, 5))),
+        input_words=32,
+        hidden_words=20,
+        weight_words=64,
+        unaligned_reads=unaligned,
+        unaligned_writes=unaligned,
+    )
+    runs, expected = [], []
+    for _ in range(12):
+        instruction, strides = random_run(rng, config)
+        enable, odd, idle = (int(value) for value in (rng.integers(2), rng.integers(2), rng.choice([0, 0, 1, 5])))
+        runs.append((instruction, enable, odd, idle))
+        expected.append(reference(config, instruction, strides, enable=enable, odd=odd))
+    assert simulate(config, runs) == expected
+
+
+def test_one_step_nests_start_back_to_back():
+    config = ArrayConfig()
+    runs, expected = [], []
+    for base in range(20):
+        instruction = Instruction((Level(), Level()), read_bases=(8 * base, 0))
+        runs.append((instruction, 1, 0, 0))
+        expected.append(reference(config, instruction, ([0, 0],) * 3, enable=1, odd=0))
+    assert simulate(config, runs) == expected
+
+
+def test_convolution_with_pooling_is_another_mapping_of_the_nest():
+    """A 3x2 convolution of a 6x5x3 image to 5 channels, 2x2 pooled: the same sums, read from the nest's addresses."""
+    height, width, channels, kernel_h, kernel_w, outputs = 6, 5, 3, 3, 2, 5
+    pooled_h, pooled_w, lanes, taps = 2, 2, 2, 4
+    row, tiles = kernel_w * channels, 3
+    chunks = 2  # of 4 taps, for the 6 elements of a kernel row
+    config = ArrayConfig(
+        lanes=lanes, taps=taps, loops=7, reduction_loops=2, unaligned_reads=True, unaligned_writes=True
+    )
+    strides = (
+        # chunk, kernel row, pool x, pool y, x, y, tile
+        [taps, width * channels, channels, width * channels, 2 * channels, 2 * width * channels, 0],
+        [1, chunks, 0, 0, 0, 0, kernel_h * chunks],
+        [0, 0, 0, 0, outputs, pooled_w * outputs, lanes],
+    )
+    counts = [chunks, kernel_h, 2, 2, pooled_w, pooled_h, tiles]
+    instruction = Instruction(
+        levels=levels(counts, *strides), read_bases=(7, 0), write_bases=(3, 0), weight_base=5, last_lanes=1
+    )
+    (steps,) = simulate(config, [(instruction, 1, 0, 0)])
+
+    # The addresses are those of the direct loops.
+    direct = [
+        (
+            7 + ((2 * y + pool_y + kernel_y) * width + 2 * x + pool_x) * channels + chunk * taps,
+            5 + (tile * kernel_h + kernel_y) * chunks + chunk,
+            3 + (y * pooled_w + x) * outputs + tile * lanes,
+            (kernel_y, chunk) == (0, 0),
+            (kernel_y, chunk) == (kernel_h - 1, chunks - 1),
+        )
+        for tile in range(tiles)
+        for y in range(pooled_h)
+        for x in range(pooled_w)
+        for pool_y in range(2)
+        for pool_x in range(2)
+        for kernel_y in range(kernel_h)
+        for chunk in range(chunks)
+    ]
+    names = ("read", "weight", "write", "first", "last")
+    assert [tuple(step[name] for name in names) for step in steps] == direct
+
+    # And a memory read and written at these addresses holds the convolution.
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (height, width, channels))
+    weight = rng.integers(-127, 128, (outputs, kernel_h, kernel_w, channels))
+    pixels = [99] * 7 + image.ravel().tolist() + [99] * taps  # what lies around the image must not matter
+    words = np.zeros((5 + tiles * kernel_h * chunks, lanes, taps), dtype=int)
+    for channel, kernel_y, element in product(range(outputs), range(kernel_h), range(row)):
+        tile, lane = divmod(channel, lanes)
+        chunk, tap = divmod(element, taps)
+        words[5 + (tile * kernel_h + kernel_y) * chunks + chunk, lane, tap] = weight[channel, kernel_y].ravel()[element]
+    sums, pooled = [0] * lanes, {}
+    for step in steps:
+        vector = pixels[step["read"] : step["read"] + taps]
+        for lane in range(lanes):
+            product_sum = sum(int(w) * a for w, a in zip(words[step["weight"], lane], vector, strict=True))
+            sums[lane] = product_sum + (0 if step["first"] else sums[lane])
+            if step["last"] and lane < step["lanes"]:
+                place = step["write"] + lane - 3
+                pooled[place] = max(pooled.get(place, sums[lane]), sums[lane])
+
+    for y, x, channel in product(range(pooled_h), range(pooled_w), range(outputs)):
+        window = [
+            int((image[top : top + kernel_h, left : left + kernel_w] * weight[channel]).sum())
+            for top in (2 * y, 2 * y + 1)
+            for left in (2 * x, 2 * x + 1)
+        ]
+        assert pooled.pop((y * pooled_w + x) * outputs + channel) == max(window)
+    assert not pooled

@@ -1,0 +1,117 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hw.config import ArrayConfig
+from hw.program import Header, Instruction, Level, decode, encode, header_layout, instruction_layout
+from sw.errors import InputError
+
+CONFIG = ArrayConfig(
+    lanes=6,
+    taps=5,
+    activation_bits=7,
+    loops=4,
+    input_words=40,
+    hidden_words=20,
+    weight_words=100,
+    parameter_words=9,
+    stages=5,
+    delay_bits=6,
+    unaligned_reads=True,
+    unaligned_writes=True,
+)
+ALIGNED = dataclasses.replace(CONFIG, unaligned_reads=False, unaligned_writes=False)
+READS, WRITES, WEIGHTS = 64 * 5, 32 * 5, 128  # addresses: the depths rounded up to a power of two, times the taps
+
+
+def random_instruction(rng, *, backward: bool, unit: int) -> Instruction:
+    def step(depth):
+        return int(rng.integers(-depth // unit if backward else 0, depth // unit)) * unit
+
+    def base(depth):
+        return int(rng.integers(0, depth // unit)) * unit
+
+    levels = [
+        Level(
+            int(rng.integers(1, 201)),
+            step(READS),
+            int(rng.integers(-WEIGHTS if backward else 0, WEIGHTS)),
+            step(WRITES),
+        )
+        for _ in range(4)
+    ]
+    flags = {field.name: bool(rng.integers(2)) for field in dataclasses.fields(Instruction) if field.type is bool}
+    return Instruction(
+        levels=tuple(levels),
+        delay=int(rng.integers(64)),
+        age=int(rng.integers(8)),
+        read_bases=(base(READS), base(READS)),
+        write_bases=(base(WRITES), base(WRITES)),
+        weight_base=int(rng.integers(WEIGHTS)),
+        parameter_base=int(rng.integers(16)),
+        last_lanes=int(rng.integers(8)),
+        high=int(rng.integers(128)),
+        **flags,
+    )
+
+
+@pytest.mark.parametrize("config", [CONFIG, ALIGNED])
+@pytest.mark.parametrize("seed", range(20))
+def test_decode_is_the_inverse_of_encode(seed, config):
+    unit = 1 if config.unaligned_reads else 5
+    instruction = random_instruction(np.random.default_rng(seed), backward=False, unit=unit)
+    word = encode(instruction, config)
+    assert 0 <= word < 1 << instruction_layout(config).size
+    assert decode(word, config) == instruction
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_backward_steps_come_back_modulo_the_depth(seed):
+    instruction = random_instruction(np.random.default_rng(seed), backward=True, unit=1)
+    for given, found in zip(instruction.levels, decode(encode(instruction, CONFIG), CONFIG).levels, strict=True):
+        assert found.read_step == given.read_step % READS
+        assert found.weight_step == given.weight_step % WEIGHTS
+        assert found.write_step == given.write_step % WRITES
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    {
+        "delay": (-1, 64),
+        "age": (-1, 8),
+        "read_bases": ((0, READS), (READS, 0), (-1, 0)),
+        "write_bases": ((0, WRITES), (WRITES, 0), (-1, 0)),
+        "weight_base": (-1, WEIGHTS),
+        "parameter_base": (-1, 16),
+        "last_lanes": (-1, 8),
+        "high": (-1, 128),
+        "reads_hidden": (-1, 2),
+        "reads_signed": (-1, 2),
+        "writes_signed": (-1, 2),
+        "is_result": (-1, 2),
+        "releases_input": (-1, 2),
+        "ends_segment": (-1, 2),
+        "levels": (
+            (Level(),) * 3,
+            (Level(),) * 5,
+            (Level(0), *(Level(),) * 3),
+            (*(Level(),) * 3, Level(257)),
+        ),
+    }.items(),
+)
+def test_a_value_that_does_not_fit_is_refused(field, values):
+    for value in values:
+        instruction = dataclasses.replace(Instruction((Level(),) * 4), **{field: value})
+        with pytest.raises(InputError, match=rf"^instruction\.{field}.* must (be 0\.\.|have 4 entries)"):
+            encode(instruction, CONFIG)
+
+
+def test_steps_is_the_product_of_the_counts():
+    assert Instruction((Level(3), Level(1), Level(5), Level(7))).steps == 105
+
+
+def test_header_holds_the_greatest_sizes_of_the_array():
+    header = Header(image_words=40, classes=CONFIG.result_words, drain_start=CONFIG.program_words, stages=5)
+    constant = header_layout(CONFIG).const(vars(header))
+    assert {name: getattr(constant, name) for name in vars(header)} == vars(header)

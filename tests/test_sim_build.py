@@ -1,0 +1,103 @@
+import os
+import sys
+
+import pytest
+from sim_designs import VERILOG
+
+from sim import build, icarus, verilator
+from sim.bench import SimulationError
+from sw.errors import InputError
+
+needs_icarus = pytest.mark.skipif(bool(build.missing_tools("icarus")), reason="Icarus Verilog is not installed")
+needs_verilator = pytest.mark.skipif(bool(build.missing_tools("verilator")), reason="Verilator cannot compile here")
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "accelerator.v"
+    path.write_text(VERILOG.format(body=""))
+    return path
+
+
+@needs_icarus
+def test_what_is_compiled_is_used_again(source, tmp_path, monkeypatch):
+    first = build.compiled(source, tmp_path / "sim", "icarus")
+    monkeypatch.setattr(build, "_compile", None)
+    assert build.compiled(source, tmp_path / "sim", "icarus") == first
+    assert [path.name for path in first.iterdir()] == [icarus.PRODUCT]
+    assert list((tmp_path / "sim").iterdir()) == [first]
+
+
+@needs_icarus
+def test_any_change_compiles_again(source, tmp_path, monkeypatch):
+    folders = {build.compiled(source, tmp_path / "sim", "icarus")}
+    folders.add(build.compiled(source, tmp_path / "sim", "icarus", waves=True))
+    monkeypatch.setattr(icarus, "ARGUMENTS", ("-g2012",))
+    folders.add(build.compiled(source, tmp_path / "sim", "icarus"))
+    source.write_text(source.read_text() + "\n")
+    folders.add(build.compiled(source, tmp_path / "sim", "icarus"))
+    assert len(folders) == 4
+
+
+@needs_icarus
+def test_failed_compilation_gives_its_reason_and_leaves_nothing(source, tmp_path):
+    source.write_text("module accelerator(input clk; endmodule")
+    with pytest.raises(SimulationError, match=r"icarus does not compile .*accelerator\.v: .*error") as error:
+        build.compiled(source, tmp_path / "sim", "icarus")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "sim").exists()
+
+
+@needs_verilator
+def test_failed_verilator_gives_its_reason(source, tmp_path):
+    source.write_text("module accelerator(input clk; endmodule")
+    with pytest.raises(SimulationError, match=r"verilator does not compile .*: %Error: .*syntax error"):
+        build.compiled(source, tmp_path / "sim", "verilator")
+
+
+@needs_verilator
+def test_another_verilator_on_the_path_is_not_used(source, tmp_path, monkeypatch):
+    other = tmp_path / "bin" / "verilator"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho 'Error: the wrong one'; exit 1\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other.parent}:{os.environ['PATH']}")
+    folder = build.compiled(source, tmp_path / "a folder", "verilator")
+    assert (folder / verilator.PRODUCT).is_file()
+
+
+@pytest.mark.parametrize("simulator", build.TOOLS)
+def test_missing_tools_are_named(source, tmp_path, monkeypatch, simulator):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = ", ".join(build.missing_tools(simulator)).replace("+", r"\+")
+    with pytest.raises(InputError, match=f"simulator {simulator} needs {missing}: install what is missing"):
+        build.compiled(source, tmp_path / "sim", simulator)
+
+
+def test_python_without_a_library_is_named(monkeypatch):
+    monkeypatch.setattr(build, "find_libpython", lambda: None)
+    assert build.missing_tools("icarus")[-1] == "a Python with a shared library (libpython)"
+
+
+def test_the_users_settings_are_put_aside_and_back(monkeypatch):
+    monkeypatch.setenv("WAVES", "1")
+    monkeypatch.setenv("COCOTB_TEST_FILTER", "nothing")
+    environment, path = dict(os.environ), list(sys.path)
+    with build.cocotb_environment("icarus"):
+        assert not {"WAVES", "COCOTB_TEST_FILTER", "PYTEST_CURRENT_TEST"} & set(os.environ)
+        assert "" not in sys.path
+    assert (dict(os.environ), sys.path) == (environment, path)
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("one\nfile.v:3: Error: two\nthree\n", "file.v:3: Error: two"),
+        ("make: one\nx.mk:7: *** two. Stop.\nmake: leaving\n", "x.mk:7: *** two. Stop."),
+        ("one\ntwo\n\n", "two"),
+        ("", "no message"),
+    ],
+)
+def test_first_error_of_a_log(tmp_path, log, line):
+    (tmp_path / "log").write_text(log)
+    assert build.first_error(tmp_path / "log") == line

