@@ -58,7 +58,7 @@ class Steps:
         found = self._state.get(name)
         if found and found["key"] == key and found["outputs"] == self.contents(*outputs):
             self.reused.append(name)
-            self._say(f"{name}: nothing has changed, reusing {', '.join(str(self._folder / out) for out in outputs)}")
+            self._say(f"{name}: nothing has changed since it last ran, its result is reused")
         else:
             result = action()
             found = {"key": key, "outputs": self.contents(*outputs), "result": result}
