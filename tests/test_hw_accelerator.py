@@ -105,7 +105,7 @@ def first_result_cycle(compiled: Compiled) -> int:
 
 def check(case: Case) -> None:
     """The accelerator's answers equal golden's, and its time the compiler's prediction."""
-    compiled, images = case.compile(), random_images(case.lanes, case.network, case.images)
+    compiled, images = case.compile(), random_images(0, case.network, case.images)
     simulation = check_values(compiled, images, instructions=True)
     schedule, count = compiled.schedule, len(images)
     differences = simulation.result_cycles - simulation.result_cycles[0]

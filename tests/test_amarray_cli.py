@@ -1,0 +1,186 @@
+"""The command line as a user meets it: each command, its JSON, its errors in one line."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from networks import random_network
+
+from amarray.cli import main
+from sw import network_file
+from sw.network import InputContract
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with a short training, its network and a build."""
+    folder = tmp_path_factory.mktemp("cli")
+    assert main(["train", "mlp", "--epochs", "1", "-o", str(folder / "run"), "--json"]) == 0
+    assert main(["quantize", str(folder / "run"), "-o", str(folder / "mlp.npz")]) == 0
+    assert main(["generate", str(folder / "mlp.npz"), "--lanes", "8", "--taps", "4", "-o", str(folder / "build")]) == 0
+    return folder
+
+
+def run_json(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def fails(capsys, *arguments):
+    """Exit code and the one line on standard error."""
+    try:
+        code = main([*map(str, arguments)])
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if not line.endswith("...")]
+    assert captured.out == ""
+    assert len(lines) == 1, captured.err
+    assert code == 2
+    return lines[0]
+
+
+def test_help_lists_every_command_with_an_example(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for command in ("train", "quantize", "evaluate", "generate", "simulate", "synth", "demo"):
+        assert re.search(rf"^    {command} ", text, re.MULTILINE)
+        assert f"amarray {command}" in text
+
+
+def test_evaluate(workplace, capsys):
+    code, result = run_json(capsys, "evaluate", workplace / "mlp.npz")
+    assert code == 0
+    assert result["parameters"] == 13002
+    assert (result["weight_bits"], result["activation_bits"], result["images"]) == (8, 8, 10000)
+    confusion = np.array(result["confusion"])
+    assert confusion.sum() == 10000
+    assert result["quantized_accuracy"] == np.trace(confusion) / 10000
+    assert abs(result["quantized_accuracy"] - result["float_accuracy"]) < 0.01
+
+
+def test_generate_predicts_and_names_its_files(workplace, tmp_path, capsys):
+    build = tmp_path / "build"
+    code, result = run_json(capsys, "generate", workplace / "mlp.npz", "--lanes", 16, "--taps", 8, "-o", build)
+    assert code == 0
+    assert result["predicted_cycles_per_image"] == 102
+    assert result["utilization"] == 12960 / (128 * 102)
+    assert {"accelerator.v", "ports.json", "weights.hex", "build.json"} <= set(result["files"])
+    assert all(path.is_file() for path in build.iterdir())
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus", "amaranth"])
+def test_simulate_equals_golden_and_the_prediction(workplace, capsys, simulator):
+    code, result = run_json(capsys, "simulate", workplace / "build", "--images", 6, "--simulator", simulator)
+    assert code == 0
+    assert (result["simulator"], result["images"], result["mismatches"]) == (simulator, 6, 0)
+    assert result["cycles_per_image"] == result["predicted_cycles_per_image"]
+    assert result["utilization"] == 12960 / (32 * result["cycles_per_image"])
+    assert 0 <= result["accuracy"] <= 1
+    assert result["seconds"] > 0
+
+
+def test_simulate_with_stalls_is_equal_too(workplace, capsys):
+    stalls = ("--idle", "random", "--back-pressure", "bursts", "--seed", 3)
+    code, result = run_json(capsys, "simulate", workplace / "build", "--images", 3, "--simulator", "amaranth", *stalls)
+    assert (code, result["mismatches"]) == (0, 0)
+    assert result["stalled_input"] > 0
+
+
+def test_a_difference_is_found_and_ends_with_code_1(workplace, tmp_path, capsys):
+    build = tmp_path / "build"
+    assert main(["generate", str(workplace / "mlp.npz"), "--lanes", "8", "--taps", "4", "-o", str(build)]) == 0
+    verilog = (build / "accelerator.v").read_text()
+    words = re.findall(r"memory\[101\] = (\d+)'h([0-9a-f]+);", verilog)  # of pixels 404.., in the middle
+    width, digits = max(words, key=lambda word: int(word[0]))  # the weights are the widest words
+    changed = f"{int(digits, 16) ^ (0xFF << 16):0{len(digits)}x}"
+    (build / "accelerator.v").write_text(verilog.replace(f"{width}'h{digits}", f"{width}'h{changed}"))
+    capsys.readouterr()
+    code, result = run_json(capsys, "simulate", build, "--images", 20, "--simulator", "icarus")
+    assert code == 1
+    assert result["mismatches"] > 0
+    assert result["first_mismatches"]
+
+
+def test_synth_counts_and_writes_json(workplace, capsys):
+    code, result = run_json(capsys, "synth", workplace / "build", "--device", "gowin")
+    assert code == 0
+    assert result["resources"]["multipliers"] == 32
+    assert json.loads((workplace / "build" / "synth-gowin.json").read_text())["resources"] == result["resources"]
+
+
+def test_tables_for_a_person(workplace, capsys):
+    assert main(["evaluate", str(workplace / "mlp.npz")]) == 0
+    assert main(["simulate", str(workplace / "build"), "--images", "2", "--simulator", "amaranth"]) == 0
+    text = capsys.readouterr().out
+    assert "quantized accuracy" in text
+    assert "images compared / mismatches" in text
+    assert "next: amarray synth" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "resnet"], "model must be one of mlp, not 'resnet'"),
+        (["train", "mlp", "--epochs", "0"], "epochs must be an integer 1..100000, not 0"),
+        (["quantize", "nowhere"], "run.json"),
+        (["quantize", "RUN", "--weight-bits", "9"], "weight_bits must be an integer 2..8, not 9"),
+        (["evaluate", "nowhere.npz"], "nowhere.npz"),
+        (["evaluate", "RUN/run.json"], "cannot load network"),
+        (["generate", "NETWORK", "--lanes", "65"], "lanes must be 1..64, not 65"),
+        (["generate", "NETWORK", "--taps", "0"], "taps must be 1..16, not 0"),
+        (["generate", "NETWORK", "-o", "FILE"], "a file has that name"),
+        (["generate", "NETWORK", "-o", "RUN"], "it is not empty and has no build.json"),
+        (["simulate", "nowhere"], "not a build: it has no build.json; make one with `amarray generate`"),
+        (["simulate", "BUILD", "--simulator", "modelsim"], "verilator, icarus, amaranth, not 'modelsim'"),
+        (["simulate", "BUILD", "--images", "0"], "images must be 1..10000, not 0"),
+        (["simulate", "BUILD", "--images", "10001"], "images must be 1..10000, not 10001"),
+        (["synth", "BUILD", "--device", "asic"], "ecp5, ice40, gowin, xilinx, not 'asic'"),
+        (["demo", "-o", "RUN"], "it is not empty and has no steps.json"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["generate", "NETWORK", "--lanes", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_bad_input_is_one_line(workplace, tmp_path, capsys, arguments, says):
+    (tmp_path / "file").write_text("mine")
+    names = {"RUN": workplace / "run", "NETWORK": workplace / "mlp.npz", "BUILD": workplace / "build"}
+    names["FILE"] = tmp_path / "file"
+    before = sorted(workplace.rglob("*"))
+    for name, path in names.items():
+        arguments = [argument.replace(name, str(path)) for argument in arguments]
+    assert says in fails(capsys, *arguments)
+    assert sorted(workplace.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_network_of_another_image_shape_is_refused(workplace, tmp_path, capsys):
+    network = random_network(np.random.default_rng(1), (30, 10))
+    assert network.input != InputContract((28, 28, 1))
+    network_file.save(network, tmp_path / "other.npz")
+    assert "images must have shape" in fails(capsys, "evaluate", tmp_path / "other.npz")
+
+
+def test_no_permission_to_write(workplace, capsys, monkeypatch):
+    def refused(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("sw.files.tempfile.mkstemp", refused)
+    monkeypatch.setattr("sw.files.tempfile.mkdtemp", refused)
+    line = fails(capsys, "quantize", workplace / "run", "-o", workplace / "locked.npz")
+    assert "Permission denied" in line
+    assert str(workplace / "locked.npz") in line
+    line = fails(capsys, "generate", workplace / "mlp.npz", "-o", workplace / "locked")
+    assert "Permission denied" in line
+    assert not (workplace / "locked").exists()
+
+
+def test_ctrl_c_is_one_line_and_its_own_code(workplace, capsys, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amarray.commands.evaluate_network", interrupted)
+    assert main(["evaluate", str(workplace / "mlp.npz")]) == 130
+    assert capsys.readouterr().err == "amarray: stopped; nothing was left half-written\n"
