@@ -151,6 +151,9 @@ def _add_generate(subparsers) -> None:
     parser.add_argument("network", metavar="NETWORK", help="file that `amarray quantize` wrote")
     _add_array(parser)
     parser.add_argument(
+        "--array", metavar="FILE", help="take this array, a build or a JSON file, not the smallest of lanes x taps"
+    )
+    parser.add_argument(
         "-o", "--output", metavar="BUILD", default="build", help="folder to write (default: %(default)s)"
     )
 

@@ -10,6 +10,7 @@ from hw import build as builds
 from hw import synth as synthesis
 from hw.build import Build, layer_table
 from hw.compiler import compile_network, size_array
+from hw.config import ArrayConfig
 from sim import simulate as simulation
 from sw import mnist, network_file
 from sw import train as training
@@ -100,20 +101,23 @@ def describe(network: Network, dataset: Dataset) -> dict:
 def generate(options: argparse.Namespace) -> dict:
     """`amarray generate`."""
     network = network_file.load(Path(options.network))
-    return generate_build(network, options.lanes, options.taps, options.schedule, Path(options.output))
+    if options.array is not None:
+        config = builds.load_array(Path(options.array))
+    else:
+        config = size_array(network, options.lanes, options.taps, kind=options.schedule)
+    return generate_build(network, config, options.schedule, Path(options.output))
 
 
-def generate_build(network: Network, lanes: int, taps: int, schedule: str, folder: Path) -> dict:
-    """Compile for the smallest array of that shape and write the build."""
-    config = size_array(network, lanes, taps, kind=schedule)
+def generate_build(network: Network, config: ArrayConfig, schedule: str, folder: Path) -> dict:
+    """Compile for an array and write the build."""
     compiled = compile_network(network, config, schedule)
-    with bar(f"write Verilog, {lanes} lanes x {taps} taps", None, ""):
+    with bar(f"write Verilog, {config.lanes} lanes x {config.taps} taps", None, ""):
         builds.write(compiled, folder)
     return {
         "build": str(folder),
         "network": network.name,
-        "lanes": lanes,
-        "taps": taps,
+        "lanes": config.lanes,
+        "taps": config.taps,
         "schedule": schedule,
         "predicted_cycles_per_image": compiled.schedule.round_cycles,
         "utilization": compiled.utilization,

@@ -10,6 +10,7 @@ from amarray import commands
 from amarray.progress import bar
 from amarray.steps import Steps
 from hw import build as builds
+from hw.compiler import size_array
 from sim import simulate as simulation
 from sw import mnist, network_file
 from sw.quantize import Settings
@@ -49,11 +50,11 @@ def demo(options: argparse.Namespace) -> dict:
         packages=["numpy"],
     )
     network = network_file.load(network_path)
-    array = [options.lanes, options.taps, options.schedule]
+    config = size_array(network, options.lanes, options.taps, kind=options.schedule)
     generated = steps.run(
         "generate",
-        lambda: commands.generate_build(network, *array, build_path),
-        inputs=[array, quantized["sha256"]],
+        lambda: commands.generate_build(network, config, options.schedule, build_path),
+        inputs=[config.to_json(), options.schedule, quantized["sha256"]],
         outputs=[f"build/{name}" for name in builds.FILES],
         code=["sw", "hw"],
         packages=HARDWARE,

@@ -119,6 +119,22 @@ def load(folder: Path) -> Build:
     return Build(folder, compiled)
 
 
+def load_array(path: Path) -> ArrayConfig:
+    """The array of a build folder, or of a JSON file that holds all parameters of ArrayConfig by name.
+
+    Raises InputError where it cannot be read or a parameter is wrong.
+    """
+    path = Path(path)
+    file = path / MARKER if path.is_dir() else path
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return ArrayConfig.from_json(values.get("array", values))
+    except OSError as error:
+        raise InputError(f"cannot read array {file}: {error.strerror}; name a build or a JSON file") from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{file} does not describe an array: {error}") from error
+
+
 def _description(compiled: Compiled) -> dict:
     """Content of build.json."""
     schedule = compiled.schedule

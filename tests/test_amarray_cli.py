@@ -83,6 +83,35 @@ def test_simulate_equals_golden_and_the_prediction(workplace, capsys, simulator)
     assert result["seconds"] > 0
 
 
+def test_generate_for_the_array_of_another_build(workplace, tmp_path, capsys):
+    array = json.loads((workplace / "build" / "build.json").read_text())["array"]
+    (tmp_path / "array.json").write_text(json.dumps(array | {"weight_words": 2048, "accumulator_bits": 30}))
+    arguments = ("generate", workplace / "mlp.npz", "--array", tmp_path / "array.json", "-o", tmp_path / "build")
+    code, result = run_json(capsys, *arguments)
+    assert (code, result["lanes"], result["taps"], result["accumulator_bits"]) == (0, 8, 4, 30)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"accumulator_bits": 12}, "layer 0 needs accumulator_bits of at least "),
+        ({"weight_words": 100}, "the network needs weight_words of at least 416, the array has 100"),
+        (
+            {"hidden_words": 2, "input_words": 9},
+            "input_words of at least 392, the array has 9; the network needs hidden",
+        ),
+        ({"lanes": 0}, "lanes must be 1..64, not 0"),
+        ({"colour": 3}, "unknown or missing: colour"),
+    ],
+)
+def test_an_array_that_does_not_fit_is_refused_in_one_line(workplace, tmp_path, capsys, change, says):
+    array = json.loads((workplace / "build" / "build.json").read_text())["array"]
+    (tmp_path / "array.json").write_text(json.dumps(array | change))
+    arguments = ("generate", workplace / "mlp.npz", "--array", tmp_path / "array.json", "-o", tmp_path / "build")
+    assert says in fails(capsys, *arguments)
+    assert not (tmp_path / "build").exists()
+
+
 def test_simulate_with_stalls_is_equal_too(workplace, capsys):
     stalls = ("--idle", "random", "--back-pressure", "bursts", "--seed", 3)
     code, result = run_json(capsys, "simulate", workplace / "build", "--images", 3, "--simulator", "amaranth", *stalls)
@@ -134,6 +163,8 @@ def test_tables_for_a_person(workplace, capsys):
         (["generate", "NETWORK", "--taps", "0"], "taps must be 1..16, not 0"),
         (["generate", "NETWORK", "-o", "FILE"], "a file has that name"),
         (["generate", "NETWORK", "-o", "RUN"], "it is not empty and has no build.json"),
+        (["generate", "NETWORK", "--array", "nowhere"], "cannot read array nowhere: No such file or directory"),
+        (["generate", "NETWORK", "--array", "FILE"], "does not describe an array"),
         (["simulate", "nowhere"], "not a build: it has no build.json; make one with `amarray generate`"),
         (["simulate", "BUILD", "--simulator", "modelsim"], "verilator, icarus, amaranth, not 'modelsim'"),
         (["simulate", "BUILD", "--images", "0"], "images must be 1..10000, not 0"),
