@@ -97,17 +97,13 @@ def load(folder: Path) -> Build:
     try:
         description = json.loads(marker.read_text(encoding="utf-8"))
         found = description["format"]
-        config, schedule = description["array"], description["schedule"]
+        schedule = description["schedule"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
     if found != FORMAT:
         raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
     network = network_file.load(folder / "network.npz")
-    try:
-        config = ArrayConfig.from_json(config)
-    except TypeError as error:
-        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
-    compiled = compile_network(network, config, schedule)
+    compiled = compile_network(network, load_array(marker), schedule)
     if description != _description(compiled):
         raise InputError(
             f"{marker} is not what this version compiles from {folder / 'network.npz'}: it was changed, or another "

@@ -84,8 +84,8 @@ def test_newer_format_is_refused(folder):
         builds.load(folder)
 
 
-BELONGS = r"build\.json does not belong to .*network\.npz; generate the build again"
-DAMAGED = r"build\.json is damaged \(.*\); generate the build again"
+BELONGS = r"build\.json is not what this version compiles from .*network\.npz"
+DAMAGED = r"build\.json does not describe an array: "
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_edited_description_is_refused(folder, change, message):
 def test_exchanged_network_is_refused(folder, written):
     other = random_network(1, [7, 4, 3], weight_bits=7)
     network_file.save(replace(other, name=written.network.name), folder / "network.npz")
-    with pytest.raises(InputError, match=r"build\.json does not belong to .*network\.npz|needs|the array has"):
+    with pytest.raises(InputError, match=r"build\.json is not what this version compiles|needs|the array has"):
         builds.load(folder)
 
 
