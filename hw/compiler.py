@@ -9,6 +9,7 @@ from hw.accelerator import Accelerator, Latencies
 from hw.address import AddressLayout
 from hw.config import LIMITS, ArrayConfig
 from hw.mapping import Mapping
+from hw.memory_plan import MemoryPlan, plan_memory
 from hw.program import Header, Instruction, encode, instruction_layout
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, make_schedule
@@ -88,24 +89,12 @@ def size_array(network: Network, lanes: int, taps: int, *, kind: str = "throughp
     )
     mappings = map_layers(network, config)
     schedule = make_schedule(mappings, kind)
-    plan = _plan_memory(mappings, schedule, config)
-    depths = {
-        "input_words": plan.input_words,
-        "hidden_words": plan.hidden_words,
-        "weight_words": plan.weight_words,
-        "parameter_words": plan.parameter_words,
-        "program_words": len(schedule.body) + len(schedule.drain),
-        "result_words": _logits_in_flight(mappings, schedule, config),
-    }
-    for name, depth in depths.items():
-        if depth > LIMITS[name][1]:
-            raise InputError(f"this network needs {name} of {depth}; an array has at most {LIMITS[name][1]}")
-    return replace(
-        config,
-        **{name: max(depth, LIMITS[name][0]) for name, depth in depths.items()},
-        stages=schedule.stages,
-        delay_bits=max(1, bits_for(max(schedule.delays) + 1)),
-    )
+    plan = plan_memory(mappings, schedule, config)
+    needs = _needs(plan, mappings, schedule, config)
+    for name, need in needs.items():
+        if need > LIMITS[name][1]:
+            raise InputError(f"this network needs {name} of {need}; an array has at most {LIMITS[name][1]}")
+    return replace(config, **{name: max(need, LIMITS[name][0]) for name, need in needs.items()})
 
 
 def compile_network(network: Network, config: ArrayConfig, kind: str = "throughput") -> Compiled:
@@ -117,7 +106,7 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     _refuse(_format_problems(network, config))
     mappings = map_layers(network, config)
     schedule = make_schedule(mappings, kind)
-    plan = _plan_memory(mappings, schedule, config)
+    plan = plan_memory(mappings, schedule, config)
     _refuse(_size_problems(plan, mappings, schedule, config))
 
     slots = schedule.body + schedule.drain
@@ -151,57 +140,7 @@ def map_layers(network: Network, config: ArrayConfig) -> tuple[Mapping, ...]:
     return tuple(Mapping(layer, config, layer.requantize is None) for layer in network.layers)
 
 
-@dataclass(frozen=True)
-class _MemoryPlan:
-    """Where everything lies. Bases are element addresses of the even and the odd images' tensor."""
-
-    reads: tuple[tuple[int, int], ...]
-    writes: tuple[tuple[int, int], ...]
-    weight_bases: tuple[int, ...]
-    parameter_bases: tuple[int, ...]
-    input_words: int
-    hidden_words: int
-    weight_words: int
-    parameter_words: int
-
-
-def _plan_memory(mappings: tuple[Mapping, ...], schedule: Schedule, config: ArrayConfig) -> _MemoryPlan:
-    """Place tensors one behind the other; those that two images need at once get two places.
-
-    A tensor begins at a word boundary, or right behind the one before it if both reads and writes may
-    be unaligned. A sum that was filled up reads beyond its tensor (and meets zero weights), so the
-    memories reach as far as any read does.
-    """
-    taps = config.taps
-    image = mappings[0].useful_chunks * taps
-    regions = [(0, image)]
-    ends = [0, 0]  # elements read or written in the input and in the hidden memory
-    ends[0] = max(2 * image, image + mappings[0].chunks * taps)
-    packed = config.unaligned_reads and config.unaligned_writes
-    place = 0
-    for mapping, reader, copies in zip(mappings, mappings[1:], schedule.copies, strict=False):
-        size = mapping.layer.outputs if packed else -(-mapping.layer.outputs // taps) * taps
-        bases = [place + copy * size for copy in range(copies)]
-        regions.append((bases[0], bases[-1]))
-        place += copies * size
-        # An unaligned vector also touches the word behind its first one.
-        ends[1] = max(ends[1], place, bases[-1] + reader.chunks * taps + (taps if packed else 0))
-    steps = np.cumsum([0, *(mapping.steps for mapping in mappings)]).tolist()
-    parameters = np.cumsum([0, *(mapping.parameter_words for mapping in mappings)]).tolist()
-    slack = 1 if config.unaligned_reads else 0
-    return _MemoryPlan(
-        reads=tuple(regions),
-        writes=(*regions[1:], (0, 0)),
-        weight_bases=tuple(steps[:-1]),
-        parameter_bases=tuple(parameters[:-1]),
-        input_words=-(-ends[0] // taps) + slack,
-        hidden_words=-(-ends[1] // taps) + slack,
-        weight_words=steps[-1],
-        parameter_words=parameters[-1],
-    )
-
-
-def _instruction(mappings, plan: _MemoryPlan, layer: int, age: int, delay: int, ends_segment: bool) -> Instruction:
+def _instruction(mappings, plan: MemoryPlan, layer: int, age: int, delay: int, ends_segment: bool) -> Instruction:
     mapping = mappings[layer]
     scale = mapping.layer.requantize
     source = mappings[layer - 1].layer.requantize if layer else None
@@ -282,8 +221,9 @@ def _format_problems(network: Network, config: ArrayConfig) -> list[str]:
     return problems
 
 
-def _size_problems(plan: _MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) -> list[str]:
-    needs = {
+def _needs(plan: MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) -> dict[str, int]:
+    """The least value of each parameter of the array that depends on plan and schedule."""
+    return {
         "input_words": plan.input_words,
         "hidden_words": plan.hidden_words,
         "weight_words": plan.weight_words,
@@ -293,9 +233,12 @@ def _size_problems(plan: _MemoryPlan, mappings, schedule: Schedule, config: Arra
         "stages": schedule.stages,
         "delay_bits": bits_for(max(schedule.delays) + 1),  # the sequencer also counts the first cycle of a wait
     }
+
+
+def _size_problems(plan: MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) -> list[str]:
     problems = [
         f"the network needs {name} of at least {need}, the array has {getattr(config, name)}"
-        for name, need in needs.items()
+        for name, need in _needs(plan, mappings, schedule, config).items()
         if need > getattr(config, name)
     ]
     writes = AddressLayout(config.hidden_words, config.taps, config.unaligned_writes)

@@ -188,7 +188,7 @@ def test_bad_input_is_one_line(workplace, tmp_path, capsys, arguments, says):
 
 
 def test_a_network_of_another_image_shape_is_refused(workplace, tmp_path, capsys):
-    network = random_network(np.random.default_rng(1), (30, 10))
+    network = random_network(1, [30, 10])
     assert network.input != InputContract((28, 28, 1))
     network_file.save(network, tmp_path / "other.npz")
     assert "images must have shape" in fails(capsys, "evaluate", tmp_path / "other.npz")
