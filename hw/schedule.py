@@ -84,7 +84,7 @@ class Schedule:
         """
         last = len(self.mappings) - 1
         times = np.zeros(images, dtype=np.int64)
-        for start, slot, image in self._walk(images):
+        for start, slot, image in self.walk(images):
             if slot.layer == last and image is not None:
                 times[image] = start
         return times - times[0]
@@ -102,7 +102,7 @@ class Schedule:
             intervals -= self.stages - 1
         return float(result_cycles[intervals] - result_cycles[0]) / intervals
 
-    def _walk(self, images: int):
+    def walk(self, images: int):
         """Yield (first step, slot, image or None) for each start while so many images pass."""
         end = 0
         for newest in range(images):
@@ -179,7 +179,7 @@ def _two_streams(schedule: Schedule):
     length = images * schedule.round_cycles + schedule.drain_cycles
     positions = [*range(len(schedule.body))] * images + [len(schedule.body) + i for i in range(len(schedule.drain))]
     for stream in range(2):
-        for position, (start, slot, image) in zip(positions, schedule._walk(images), strict=True):
+        for position, (start, slot, image) in zip(positions, schedule.walk(images), strict=True):
             if image is not None:
                 yield position, stream * length + start, slot, stream * images + image
 
