@@ -93,13 +93,11 @@ class Schedule:
         """Steady-state cycles per image from the cycles in which the results left.
 
         The last results, one less than the images in flight, leave faster while the pipeline drains, and do
-        not count unless there are no others. Of one image there is no interval: its busy cycles are taken.
+        not count. Of so few images that no others are left, it is the busy cycles per image.
         """
-        intervals = len(result_cycles) - 1
-        if intervals == 0:
-            return float(busy_cycles)
-        if intervals >= self.stages:
-            intervals -= self.stages - 1
+        intervals = len(result_cycles) - self.stages
+        if intervals < 1:
+            return busy_cycles / len(result_cycles)
         return float(result_cycles[intervals] - result_cycles[0]) / intervals
 
     def walk(self, images: int):

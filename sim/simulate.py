@@ -15,7 +15,7 @@ from sw.errors import InputError
 from sw.golden import infer
 
 SIMULATORS = (*TOOLS, "amaranth")
-"""Names of the simulators, the fastest first."""
+"""Names of the simulators; the first one carries the whole test set."""
 AMARANTH_IMAGES = 5
 """As many images as Amaranth's simulator takes a few seconds for."""
 

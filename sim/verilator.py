@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 ARGUMENTS = ("--no-public-flat-rw", "-Wno-lint", "-CFLAGS", "-O1")
-"""For verilator. The first one takes back what cocotb's runner asks for, access to every signal, since that lets
-the C++ compiler run for minutes; _ACCESS grants what the testbench needs. Lint is off: it warns of widths that
-yosys chose. With -O1 the sum of compiling and a million cycles is about least."""
+"""For verilator. The first one takes back what cocotb's runner asks for, access to every signal, which costs
+about twice the time to compile and to run; _ACCESS grants what the testbench needs. Lint is off: it warns of widths
+that yosys chose. With -O1 the sum of compiling and a million cycles is about least."""
 _ACCESS = """\
 `verilator_config
 public_flat_rw -module "accelerator" -var "clk"

@@ -10,6 +10,9 @@ from hw.config import ArrayConfig
 from hw.loop_nest import LoopNest
 from hw.program import Instruction, Level, encode, read_address, write_address
 
+LONGEST = 10_000
+"""More steps than any nest here has: a nest that never ends must fail."""
+
 
 def levels(counts: list[int], read: list[int], weight: list[int], write: list[int]) -> tuple[Level, ...]:
     """Levels, innermost first, whose addresses are base + Σ index · stride."""
@@ -95,6 +98,7 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
             assert ctx.get(nest.running)
             results.append([observe(ctx)])
             while not results[-1][-1]["done"]:
+                assert len(results[-1]) < LONGEST
                 await ctx.tick()
                 assert ctx.get(nest.running)
                 results[-1].append(observe(ctx))

@@ -150,7 +150,7 @@ def test_more_layers_than_are_searched_are_scheduled_too():
 
 @pytest.mark.parametrize(
     ("result_cycles", "busy", "stages", "expected"),
-    [([50], 70, 1, 70.0), ([50, 60, 70, 80], 99, 1, 10.0), ([50, 60, 70, 74], 99, 2, 10.0), ([50, 54], 99, 4, 4.0)],
+    [([50], 70, 1, 70.0), ([50, 60, 70, 80], 99, 1, 10.0), ([50, 60, 70, 74], 99, 2, 10.0), ([50, 54], 99, 4, 49.5)],
 )
 def test_cycles_per_image(result_cycles, busy, stages, expected):
     widths = {1: [4, 3], 2: [4, 8, 3], 4: [64, 16, 16, 16, 10]}[stages]
