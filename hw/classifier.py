@@ -94,7 +94,8 @@ class Classifier(wiring.Component):
             with m.If(is_greater):
                 m.d.sync += [best.eq(totals[0]), label.eq(index)]
 
-        m.submodules.queue = queue = SyncFIFOBuffered(width=result.size, depth=config.result_words)
+        # One word of the queue is its output register, which a logit reaches only through the memory.
+        m.submodules.queue = queue = SyncFIFOBuffered(width=result.size, depth=config.result_words + 1)
         m.d.comb += [
             queue.w_data.eq(beat),
             queue.w_en.eq(beat_valid),

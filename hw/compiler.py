@@ -199,11 +199,20 @@ def _accumulator_bits(network: Network) -> list[int]:
 
 
 def _logits_in_flight(mappings, schedule: Schedule, config: ArrayConfig) -> int:
-    """Logits that may be reserved at once when the receiver always takes: then the array never waits for room."""
-    last = mappings[-1]
-    latest = last.steps + Latencies.of(config).logit + last.layer.outputs + 2
-    images = -(-latest // schedule.round_cycles) + 1
-    return last.layer.outputs * images
+    """Logits that are reserved at once when the receiver always takes: with such a queue the array never waits.
+
+    Room for an image is asked for one cycle before the first step of its last layer; a logit that leaves in a
+    cycle gives its room back for the next. The greatest need is in a long stream or where it drains.
+    """
+    mapping = mappings[-1]
+    tile, lane = np.divmod(np.arange(mapping.layer.outputs), config.lanes)
+    leaves = (tile + 1) * mapping.chunks - 1 + lane + Latencies.of(config).logit  # after the first step
+    images = schedule.stages + 2 + int(leaves.max()) // schedule.round_cycles
+    starts = np.array(
+        [start for start, slot, image in schedule.walk(images) if slot.layer == len(mappings) - 1 and image is not None]
+    )
+    still_there = [int((starts[:index, None] + leaves >= start - 1).sum()) for index, start in enumerate(starts)]
+    return mapping.layer.outputs + max(still_there)
 
 
 def _format_problems(network: Network, config: ArrayConfig) -> list[str]:
