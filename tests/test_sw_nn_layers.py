@@ -1,8 +1,11 @@
-"""sw/nn/layers.py: what layers compute and how parameters are named."""
+"""sw/nn/dense.py and containers.py: what layers compute, how parameters are named, who is told about training."""
 
 import numpy as np
+import pytest
 
-from sw.nn.layers import Dense, Flatten, ReLU, Sequential
+from sw.errors import InputError
+from sw.nn.gradient_check import gradient_error
+from sw.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, ReLU, Sequential
 from sw.nn.tensor import Tensor
 
 
@@ -38,3 +41,50 @@ def test_float32_stays_float32():
 def test_flatten_is_height_width_channel():
     x = np.arange(12.0).reshape(1, 2, 3, 2)
     assert Flatten()(Tensor(x)).data.tolist() == [list(range(12))]
+
+
+def test_gradients_of_a_network():
+    net, x = model(), Tensor(np.random.default_rng(1).normal(size=(5, 6)), requires_grad=True)
+    assert gradient_error(lambda x, *_: net(x), x, *net.parameters().values()) < 1e-6
+
+
+def residual(shortcut=True):
+    generator = np.random.default_rng(0)
+    body = Sequential(Dense(6, 4, generator, dtype=np.float64), ReLU(), BatchNorm(4, dtype=np.float64))
+    return Add(body, Dense(6, 4, generator, dtype=np.float64) if shortcut else None)
+
+
+def test_add_is_the_sum_of_both_sides():
+    block, x = residual(), Tensor(np.random.default_rng(1).normal(size=(5, 6)), requires_grad=True)
+    np.testing.assert_allclose(block(x).data, block.body(x).data + block.shortcut(x).data)
+    assert gradient_error(lambda x, *_: block(x), x, *block.parameters().values()) < 1e-6
+
+
+def test_add_without_shortcut_adds_its_input():
+    block, x = Add(Sequential(ReLU())), Tensor(np.array([[2.0, -3.0]]), requires_grad=True)
+    assert block(x).data.tolist() == [[4, -3]]
+    assert gradient_error(block, x) < 1e-6
+
+
+def test_names_inside_of_containers():
+    net = Sequential(ReLU(), residual())
+    dense, norm, shortcut = ["0.weight", "0.bias"], ["2.scale", "2.shift"], ["weight", "bias"]
+    names = [f"1.body.{name}" for name in dense + norm] + [f"1.shortcut.{name}" for name in shortcut]
+    assert list(net.parameters()) == names
+    assert list(net.state()) == ["1.body.2.running_mean", "1.body.2.running_variance"]
+
+
+def test_all_layers_inside_are_told_about_training():
+    dropout = Dropout(0.5, np.random.default_rng(0))
+    net = Sequential(Flatten(), Add(Sequential(dropout)))
+    assert dropout.training
+    net.set_training(False)
+    assert not dropout.training
+    assert not net.training
+    net.set_training(True)
+    assert dropout.training
+
+
+def test_add_refuses_two_shapes():
+    with pytest.raises(InputError, match=r"one shape, not \(5, 4\) and \(5, 6\)"):
+        residual(shortcut=False)(Tensor(np.ones((5, 6))))

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from sw.errors import InputError
 from sw.nn import functions
-from sw.nn.optimizers import SGD, Adam
+from sw.nn.optimizers import SGD, AdaGrad, Adam, AdamW, Nesterov, RMSProp
 from sw.nn.tensor import Tensor
 
 GRADIENTS = [0.5, -2.0, 1.25, 0.0, 3.0]
@@ -42,7 +43,73 @@ def test_adam():
     np.testing.assert_allclose(list(walk(Adam)), expected)
 
 
-@pytest.mark.parametrize("make", [SGD, Adam])
+def test_plain_gradient_descent():
+    expected, position = [], 1.0
+    for gradient in GRADIENTS:
+        position -= 0.1 * gradient
+        expected.append(position)
+    np.testing.assert_allclose(list(walk(lambda p: SGD(p, momentum=0))), expected)
+
+
+def test_nesterov_is_the_published_form_seen_from_the_place_ahead():
+    rate, momentum = 0.1, 0.8
+    position, velocity, expected = 1.0, 0.0, []
+    for _ in range(6):
+        velocity = momentum * velocity - rate * 3 * (position + momentum * velocity)  # of 1.5 x², looked ahead
+        position += velocity
+        expected.append(position + momentum * velocity)
+    parameter = Tensor(np.array([1.0]), requires_grad=True)
+    optimizer, found = Nesterov([parameter], momentum), []
+    for _ in range(6):
+        parameter.grad = 3 * parameter.data
+        optimizer.step(rate)
+        found.append(float(parameter.data[0]))
+    np.testing.assert_allclose(found, expected)
+
+
+def test_adagrad():
+    position, squares, expected = 1.0, 0.0, []
+    for gradient in GRADIENTS:
+        squares += gradient**2
+        position -= 0.1 * gradient / (math.sqrt(squares) + 1e-8)
+        expected.append(position)
+    np.testing.assert_allclose(list(walk(AdaGrad)), expected)
+
+
+def test_rmsprop():
+    position, square, expected = 1.0, 0.0, []
+    for gradient in GRADIENTS:
+        square = 0.7 * square + 0.3 * gradient**2
+        position -= 0.1 * gradient / (math.sqrt(square) + 1e-8)
+        expected.append(position)
+    np.testing.assert_allclose(list(walk(lambda p: RMSProp(p, decay=0.7))), expected)
+
+
+def test_adamw():
+    position, mean, square, expected = 1.0, 0.0, 0.0, []
+    for t, gradient in enumerate(GRADIENTS, start=1):
+        mean = 0.8 * mean + 0.2 * gradient
+        square = 0.99 * square + 0.01 * gradient**2
+        adam = (mean / (1 - 0.8**t)) / (math.sqrt(square / (1 - 0.99**t)) + 1e-8)
+        position -= 0.1 * adam + 0.1 * 0.3 * position
+        expected.append(position)
+    np.testing.assert_allclose(list(walk(lambda p: AdamW(p, betas=(0.8, 0.99), weight_decay=0.3))), expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: SGD(p, momentum=1), "momentum must be at least 0 and below 1, not 1"),
+        (lambda p: RMSProp(p, decay=-0.1), "decay must be at least 0 and below 1, not -0.1"),
+        (lambda p: Adam(p, betas=(0.9, 1.5)), "each of betas must be at least 0 and below 1, not 1.5"),
+    ],
+)
+def test_refusals(make, message):
+    with pytest.raises(InputError, match=message):
+        make([])
+
+
+@pytest.mark.parametrize("make", [SGD, Nesterov, RMSProp, Adam, lambda p: AdamW(p, weight_decay=0)])
 def test_finds_the_minimum_of_a_parabola(make):
     x = Tensor(np.array([3.0, -2.0], np.float32), requires_grad=True)
     optimizer = make([x])

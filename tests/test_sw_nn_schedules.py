@@ -5,11 +5,17 @@ from itertools import pairwise
 
 import pytest
 
-from sw.nn.schedules import constant, cosine, one_cycle
+from sw.nn.schedules import constant, cosine, one_cycle, step_decay
 
 
 def test_constant():
     assert {constant(step, 7) for step in range(7)} == {1.0}
+
+
+def test_step_decay_is_a_staircase():
+    rates = [step_decay(step, 9) for step in range(9)]
+    assert rates == [1, 1, 1, 0.1, 0.1, 0.1, 0.1**2, 0.1**2, 0.1**2]
+    assert [step_decay(step, 5, stages=2, factor=0.5) for step in range(5)] == [1, 1, 1, 0.5, 0.5]
 
 
 @pytest.mark.parametrize(("step", "value"), [(0, 1.0), (50, 0.5), (100, 0.0)])

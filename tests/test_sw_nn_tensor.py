@@ -3,36 +3,14 @@
 import numpy as np
 import pytest
 
+from sw.errors import InputError
 from sw.nn import functions
-from sw.nn.tensor import Tensor
-
-STEP = 1e-6
+from sw.nn.gradient_check import gradient_error, numeric_gradient
+from sw.nn.tensor import Tensor, node
 
 
 def leaf(*shape, seed=0, low=-2.0, high=2.0):
     return Tensor(np.random.default_rng(seed).uniform(low, high, shape), requires_grad=True)
-
-
-def check_gradients(function, *leaves):
-    """Compare the gradients of Σ weights · function(leaves) with central differences, in float64."""
-    weights = np.random.default_rng(99).uniform(0.5, 1.5, function(*leaves).shape)
-
-    def loss():
-        return functions.total(function(*leaves) * weights)
-
-    functions.reshape(loss(), ()).backward()
-    for tensor in leaves:
-        expected = np.zeros(tensor.shape)
-        for place in np.ndindex(tensor.shape):
-            value = tensor.data[place]
-            tensor.data[place] = value + STEP
-            above = float(loss().data.sum())
-            tensor.data[place] = value - STEP
-            below = float(loss().data.sum())
-            tensor.data[place] = value
-            expected[place] = (above - below) / (2 * STEP)
-        assert tensor.grad.shape == tensor.shape
-        np.testing.assert_allclose(tensor.grad, expected, rtol=1e-6, atol=1e-7)
 
 
 BINARY = {
@@ -48,12 +26,12 @@ BINARY = {
 )
 @pytest.mark.parametrize("name", BINARY)
 def test_binary_operation_with_broadcasting(name, shapes):
-    check_gradients(BINARY[name], leaf(*shapes[0], seed=1), leaf(*shapes[1], seed=2))
+    assert gradient_error(BINARY[name], leaf(*shapes[0], seed=1), leaf(*shapes[1], seed=2)) < 1e-6
 
 
 @pytest.mark.parametrize("shapes", [((3, 4), (4, 2)), ((5, 3, 4), (5, 4, 2)), ((5, 3, 4), (4, 2)), ((3, 4), (5, 4, 2))])
 def test_matrix_product(shapes):
-    check_gradients(lambda a, b: a @ b, leaf(*shapes[0], seed=1), leaf(*shapes[1], seed=2))
+    assert gradient_error(lambda a, b: a @ b, leaf(*shapes[0], seed=1), leaf(*shapes[1], seed=2)) < 1e-6
 
 
 UNARY = {
@@ -61,6 +39,7 @@ UNARY = {
     "relu": functions.relu,
     "exp": functions.exp,
     "log": lambda a: functions.log(a * a + 1.0),
+    "root": lambda a: functions.root(a * a + 1.0),
     "total": functions.total,
     "total of one axis": lambda a: functions.total(a, axis=1),
     "total of two axes": lambda a: functions.total(a, axis=(0, 2)),
@@ -75,12 +54,18 @@ UNARY = {
 
 @pytest.mark.parametrize("name", UNARY)
 def test_unary_operation(name):
-    check_gradients(UNARY[name], leaf(2, 3, 4, seed=3))
+    assert gradient_error(UNARY[name], leaf(2, 3, 4, seed=3)) < 1e-6
 
 
 def test_derivative_of_relu_at_zero_is_zero():
     x = Tensor(np.zeros(1), requires_grad=True)
     functions.relu(x).backward()
+    assert x.grad == 0
+
+
+def test_derivative_of_root_at_zero_is_zero():
+    x = Tensor(np.zeros(1), requires_grad=True)
+    functions.root(x).backward()
     assert x.grad == 0
 
 
@@ -126,3 +111,19 @@ def test_refusals():
         leaf(3).backward()
     with pytest.raises(ValueError, match=r"two axes on both sides, not \(3,\) and \(3, 2\)"):
         leaf(3) @ leaf(3, 2)
+
+
+def test_the_gradient_check_finds_a_wrong_gradient():
+    def wrong(x):
+        return node("wrong", x.data**2, (x, lambda g: g * 2.001 * x.data))
+
+    x = Tensor(np.array([1.0, 0.0]), requires_grad=True)
+    assert gradient_error(lambda x: x * x, x) < 1e-6 < 1e-4 < gradient_error(wrong, x)
+
+
+def test_finite_differences():
+    x = np.array([[1.0, -2.0]])
+    np.testing.assert_allclose(numeric_gradient(lambda: float((x**3).sum()), x), 3 * x**2)
+    assert x.tolist() == [[1, -2]]
+    with pytest.raises(InputError, match="needs float64, not float32"):
+        numeric_gradient(lambda: 0.0, np.zeros(1, np.float32))

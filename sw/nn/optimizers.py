@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from sw.errors import InputError
 from sw.nn.tensor import Tensor
 
 
@@ -30,17 +31,69 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum: v = momentum · v + g, direction v. Sutskever et al., 2013, classical form."""
+    """Gradient descent with momentum: v = momentum · v + g, direction v; a momentum of 0 is plain gradient descent.
+
+    Robbins and Monro, 1951; Polyak, 1964; in this form Sutskever et al., "On the importance of initialization
+    and momentum in deep learning", 2013, equations 1 and 2, with the rate taken out of v.
+    Raises InputError unless 0 ≤ momentum < 1, as do all optimizers for their factors.
+    """
 
     def __init__(self, parameters: Iterable[Tensor], momentum: float = 0.9):
         super().__init__(parameters)
-        self.momentum = momentum
+        self.momentum = _checked_factor("momentum", momentum)
         self.velocities = [np.zeros_like(p.data) for p in self.parameters]
 
     def update(self, index: int, gradient: np.ndarray) -> np.ndarray:
         """See the class."""
         self.velocities[index] = self.momentum * self.velocities[index] + gradient
         return self.velocities[index]
+
+
+class Nesterov(SGD):
+    """Gradient descent with momentum that looks ahead: v = momentum · v + g, direction g + momentum · v.
+
+    The gradient is meant at the place to which the momentum will carry the parameter, so that a step too far is
+    seen before it is taken. The parameters held here are that place. Nesterov, 1983; Sutskever et al., 2013,
+    equations 3 and 4, rewritten for it.
+    """
+
+    def update(self, index: int, gradient: np.ndarray) -> np.ndarray:
+        """See the class."""
+        return gradient + self.momentum * super().update(index, gradient)
+
+
+class AdaGrad(Optimizer):
+    """g over the root of the sum of all g² so far: what moved much slows down, each parameter for itself.
+
+    Duchi et al., "Adaptive subgradient methods", 2011, section 1.1, the diagonal form.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], epsilon: float = 1e-8):
+        super().__init__(parameters)
+        self.epsilon = epsilon
+        self.squares = [np.zeros_like(p.data) for p in self.parameters]
+
+    def update(self, index: int, gradient: np.ndarray) -> np.ndarray:
+        """See the class."""
+        self.squares[index] = self.squares[index] + gradient**2
+        return gradient / (np.sqrt(self.squares[index]) + self.epsilon)
+
+
+class RMSProp(Optimizer):
+    """g over the root of the running mean of g²: as AdaGrad, but it forgets, and so never comes to a halt.
+
+    Tieleman and Hinton, "Neural Networks for Machine Learning", lecture 6.5, 2012.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], decay: float = 0.9, epsilon: float = 1e-8):
+        super().__init__(parameters)
+        self.decay, self.epsilon = _checked_factor("decay", decay), epsilon
+        self.squares = [np.zeros_like(p.data) for p in self.parameters]
+
+    def update(self, index: int, gradient: np.ndarray) -> np.ndarray:
+        """See the class."""
+        self.squares[index] = self.decay * self.squares[index] + (1 - self.decay) * gradient**2
+        return gradient / (np.sqrt(self.squares[index]) + self.epsilon)
 
 
 class Adam(Optimizer):
@@ -52,7 +105,7 @@ class Adam(Optimizer):
 
     def __init__(self, parameters: Iterable[Tensor], betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
         super().__init__(parameters)
-        self.betas, self.epsilon = betas, epsilon
+        self.betas, self.epsilon = tuple(_checked_factor("each of betas", beta) for beta in betas), epsilon
         self.steps = 0
         self.means = [np.zeros_like(p.data) for p in self.parameters]
         self.squares = [np.zeros_like(p.data) for p in self.parameters]
@@ -70,3 +123,32 @@ class Adam(Optimizer):
         mean = self.means[index] / (1 - beta1**self.steps)
         square = self.squares[index] / (1 - beta2**self.steps)
         return mean / (np.sqrt(square) + self.epsilon)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: its direction, plus weight_decay · parameter.
+
+    A penalty in the loss would be divided by the root of the squares as well, and so hardly hold back the weights of
+    large gradients. Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2; the learning
+    rate multiplies both parts, so that weight_decay is their λ over α.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
+        super().__init__(parameters, betas, epsilon)
+        self.weight_decay = weight_decay
+
+    def update(self, index: int, gradient: np.ndarray) -> np.ndarray:
+        """See the class."""
+        return super().update(index, gradient) + self.weight_decay * self.parameters[index].data
+
+
+def _checked_factor(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise InputError(f"{name} must be at least 0 and below 1, not {value!r}")
+    return value

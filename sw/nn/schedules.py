@@ -8,6 +8,14 @@ def constant(step: int, steps: int) -> float:
     return 1.0
 
 
+def step_decay(step: int, steps: int, stages: int = 3, factor: float = 0.1) -> float:
+    """1, factor, factor², ... over `stages` equal parts of the training: a staircase downwards.
+
+    Large steps go far, then small ones settle. Krizhevsky et al., "ImageNet classification", 2012, section 5.
+    """
+    return factor ** (step * stages // steps)
+
+
 def cosine(step: int, steps: int) -> float:
     """Half a cosine from 1 at step 0 to 0 at step `steps`. Loshchilov and Hutter, "SGDR", 2017, equation 5."""
     return (1 + math.cos(math.pi * step / steps)) / 2

@@ -1,12 +1,13 @@
 """The computational graph: a Tensor remembers how it was made, and `backward` walks that way back.
 
-An operation returns `node(value, (parent, gradient), ...)`: its value, and for every operand one edge
-whose function turns the gradient of the result into the gradient of that operand. So forward and
-backward of an operation stand side by side, and an edge that nobody needs is never recorded. Operands
-broadcast as in numpy; no edge takes care of that, because `backward` does it once for all.
+An operation returns `node(name, value, (parent, gradient), ...)`: what drawings call it, its value, and
+for every operand one edge whose function turns the gradient of the result into the gradient of that
+operand. So forward and backward of an operation stand side by side, and an edge that nobody needs is
+never recorded. Operands broadcast as in numpy; no edge takes care of that, because the walk back does it
+once for all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class Tensor:
     Attributes
     ----------
     grad: the sum of the gradients of all `backward` calls, of the shape of `data`; None before the first.
+    operation: what made it, as a drawing shows it; empty for a leaf.
+    edges: the operands that lead to a leaf that requires a gradient, each with its local derivative.
 
     Raises TypeError where data is not float32 or float64.
     """
@@ -34,6 +37,7 @@ class Tensor:
             raise TypeError(f"a tensor holds float32 or float64, not {self.data.dtype}")
         self.requires_grad = requires_grad
         self.grad: np.ndarray | None = None
+        self.operation = ""
         self.edges: tuple[tuple[Tensor, Gradient], ...] = ()
 
     @property
@@ -48,42 +52,37 @@ class Tensor:
         """
         if self.data.size != 1:
             raise ValueError(f"backward starts from a scalar, not from shape {self.shape}")
-        gradients = {id(self): np.ones_like(self.data)}
-        for tensor in reversed(_topological_order(self)):
-            gradient = gradients.pop(id(tensor))
-            for parent, to_parent in tensor.edges:
-                part = _sum_to_shape(to_parent(gradient), parent.shape)
-                known = gradients.get(id(parent))
-                gradients[id(parent)] = part if known is None else known + part
+        for tensor, gradient, _ in walk_back(self):
             if not tensor.edges and tensor.requires_grad:
                 tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
 
     def __add__(self, other) -> "Tensor":
         """Return self + other."""
         other = _operand(other, self)
-        return node(self.data + other.data, (self, lambda g: g), (other, lambda g: g))
+        return node("+", self.data + other.data, (self, lambda g: g), (other, lambda g: g))
 
     def __sub__(self, other) -> "Tensor":
         """Return self - other."""
         other = _operand(other, self)
-        return node(self.data - other.data, (self, lambda g: g), (other, lambda g: -g))
+        return node("-", self.data - other.data, (self, lambda g: g), (other, lambda g: -g))
 
     def __mul__(self, other) -> "Tensor":
         """Return self · other, element by element."""
         other = _operand(other, self)
-        return node(self.data * other.data, (self, lambda g: g * other.data), (other, lambda g: g * self.data))
+        return node("·", self.data * other.data, (self, lambda g: g * other.data), (other, lambda g: g * self.data))
 
     def __truediv__(self, other) -> "Tensor":
         """Return self / other, element by element."""
         other = _operand(other, self)
         value = self.data / other.data
-        return node(value, (self, lambda g: g / other.data), (other, lambda g: -g * value / other.data))
+        return node("/", value, (self, lambda g: g / other.data), (other, lambda g: -g * value / other.data))
 
     def __matmul__(self, other: "Tensor") -> "Tensor":
         """Return the matrix product; both at least of rank 2, leading axes broadcast."""
         if min(self.data.ndim, other.data.ndim) < 2:
             raise ValueError(f"a matrix product needs two axes on both sides, not {self.shape} and {other.shape}")
         return node(
+            "@",
             self.data @ other.data,  # (..., n, k) @ (..., k, m) = (..., n, m)
             (self, lambda g: g @ other.data.swapaxes(-1, -2)),
             (other, lambda g: self.data.swapaxes(-1, -2) @ g),
@@ -91,7 +90,7 @@ class Tensor:
 
     def __neg__(self) -> "Tensor":
         """Return -self."""
-        return node(-self.data, (self, lambda g: -g))
+        return node("-", -self.data, (self, lambda g: -g))
 
     def __radd__(self, other) -> "Tensor":
         """Return other + self, where other is a number or an array."""
@@ -112,12 +111,28 @@ class Tensor:
     __array_ufunc__ = None  # array + tensor must come to __radd__, not be tried element by element
 
 
-def node(value: np.ndarray, *edges: tuple[Tensor, Gradient]) -> Tensor:
+def node(operation: str, value: np.ndarray, *edges: tuple[Tensor, Gradient]) -> Tensor:
     """The result of an operation, with those edges recorded whose operand leads to a leaf that requires a gradient."""
     result = Tensor(value)
+    result.operation = operation
     result.edges = tuple(edge for edge in edges if edge[0].requires_grad)
     result.requires_grad = bool(result.edges)
     return result
+
+
+def walk_back(root: Tensor) -> Iterator[tuple[Tensor, np.ndarray, list[np.ndarray]]]:
+    """Every tensor that `root` depends on, root first, each with two gradients of the sum of root's elements.
+
+    The first is its own; the second a list, what each of its edges adds to the gradient of the operand there.
+    """
+    gradients = {id(root): np.ones_like(root.data)}
+    for tensor in reversed(_topological_order(root)):
+        gradient = gradients.pop(id(tensor))
+        parts = [_sum_to_shape(to_parent(gradient), parent.shape) for parent, to_parent in tensor.edges]
+        for (parent, _), part in zip(tensor.edges, parts, strict=True):
+            known = gradients.get(id(parent))
+            gradients[id(parent)] = part if known is None else known + part
+        yield tensor, gradient, parts
 
 
 def _operand(value, like: Tensor) -> Tensor:
