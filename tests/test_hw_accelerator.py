@@ -210,6 +210,12 @@ def test_long_back_pressure_loses_nothing(kind):
     assert counters["cycles"] == 1000
 
 
+@pytest.mark.parametrize("multiplier", [False, True])
+def test_results_follow_each_other_faster_while_the_pipeline_drains(multiplier):
+    network = random_network(7, [90, 88, 16, 64, 12], multiplier=multiplier)
+    check(Case(network, lanes=48, taps=12))
+
+
 def test_published_example():
     network = random_network(6, [784, 16, 16, 10])
     check(Case(network, lanes=16, taps=8, images=3))
