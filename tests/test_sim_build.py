@@ -8,9 +8,6 @@ from sim import build, icarus, verilator
 from sim.bench import SimulationError
 from sw.errors import InputError
 
-needs_icarus = pytest.mark.skipif(bool(build.missing_tools("icarus")), reason="Icarus Verilog is not installed")
-needs_verilator = pytest.mark.skipif(bool(build.missing_tools("verilator")), reason="Verilator cannot compile here")
-
 
 @pytest.fixture
 def source(tmp_path):
@@ -19,7 +16,7 @@ def source(tmp_path):
     return path
 
 
-@needs_icarus
+@pytest.mark.icarus
 def test_what_is_compiled_is_used_again(source, tmp_path, monkeypatch):
     first = build.compiled(source, tmp_path / "sim", "icarus")
     monkeypatch.setattr(build, "_compile", None)
@@ -28,7 +25,7 @@ def test_what_is_compiled_is_used_again(source, tmp_path, monkeypatch):
     assert list((tmp_path / "sim").iterdir()) == [first]
 
 
-@needs_icarus
+@pytest.mark.icarus
 def test_any_change_compiles_again(source, tmp_path, monkeypatch):
     folders = {build.compiled(source, tmp_path / "sim", "icarus")}
     folders.add(build.compiled(source, tmp_path / "sim", "icarus", waves=True))
@@ -39,7 +36,7 @@ def test_any_change_compiles_again(source, tmp_path, monkeypatch):
     assert len(folders) == 4
 
 
-@needs_icarus
+@pytest.mark.icarus
 def test_failed_compilation_gives_its_reason_and_leaves_nothing(source, tmp_path):
     source.write_text("module accelerator(input clk; endmodule")
     with pytest.raises(SimulationError, match=r"icarus does not compile .*accelerator\.v: .*error") as error:
@@ -48,14 +45,12 @@ def test_failed_compilation_gives_its_reason_and_leaves_nothing(source, tmp_path
     assert not (tmp_path / "sim").exists()
 
 
-@needs_verilator
 def test_failed_verilator_gives_its_reason(source, tmp_path):
     source.write_text("module accelerator(input clk; endmodule")
     with pytest.raises(SimulationError, match=r"verilator does not compile .*: %Error: .*syntax error"):
         build.compiled(source, tmp_path / "sim", "verilator")
 
 
-@needs_verilator
 def test_another_verilator_on_the_path_is_not_used(source, tmp_path, monkeypatch):
     other = tmp_path / "bin" / "verilator"
     other.parent.mkdir()

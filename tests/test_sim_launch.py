@@ -6,7 +6,7 @@ from sim.bench import SimulationError
 from sim.job import Job
 from sim.launch import launch
 
-pytestmark = pytest.mark.skipif(bool(build.missing_tools("icarus")), reason="Icarus Verilog is not installed")
+pytestmark = pytest.mark.icarus
 
 
 @pytest.mark.parametrize(

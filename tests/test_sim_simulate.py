@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from sim_designs import COMPILED, images
+from simulators import EACH_SIMULATOR
 
 from hw import build as hw_build
-from sim import build as sim_build
-from sim.simulate import AMARANTH_IMAGES, SIMULATORS, choose_simulator, compare, simulate
+from sim.simulate import AMARANTH_IMAGES, choose_simulator, compare, simulate
 from sw.errors import InputError
 
 CASES = [
@@ -23,15 +23,7 @@ def build(tmp_path_factory):
     return hw_build.write(COMPILED, tmp_path_factory.mktemp("sim") / "build")
 
 
-@pytest.fixture
-def in_simulator(build, request):
-    missing = sim_build.missing_tools(request.param) if request.param in sim_build.TOOLS else []
-    if missing:
-        pytest.skip(f"{request.param} needs {', '.join(missing)}")
-    return request.param
-
-
-@pytest.mark.parametrize("in_simulator", SIMULATORS, indirect=True)
+@pytest.mark.parametrize("in_simulator", EACH_SIMULATOR)
 @pytest.mark.parametrize("options", CASES)
 def test_equals_golden_and_the_amaranth_simulator(build, in_simulator, options):
     seen = []
@@ -44,7 +36,7 @@ def test_equals_golden_and_the_amaranth_simulator(build, in_simulator, options):
     assert seen == list(range(1, COUNT + 1))
 
 
-@pytest.mark.parametrize("in_simulator", SIMULATORS, indirect=True)
+@pytest.mark.parametrize("in_simulator", EACH_SIMULATOR)
 def test_waves_are_written_when_asked_for(build, in_simulator, tmp_path):
     waves = tmp_path / ("waves.fst" if in_simulator == "icarus" else "waves.vcd")
     simulate(build, images(1), in_simulator, waves=waves)
