@@ -75,7 +75,9 @@ class Steps:
 def _read_state(folder: Path) -> dict:
     state = folder / STATE
     if not state.is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"will not write into {folder}: it is a file; name a folder")
+        if folder.exists() and any(folder.iterdir()):
             raise InputError(f"will not write into {folder}: it is not empty and has no {STATE}; name a new folder")
         return {}
     try:

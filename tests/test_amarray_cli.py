@@ -172,6 +172,7 @@ def test_tables_for_a_person(workplace, capsys):
         (["simulate", "BUILD", "--images", "10001"], "images must be 1..10000, not 10001"),
         (["synth", "BUILD", "--device", "asic"], "ecp5, ice40, gowin, xilinx, not 'asic'"),
         (["demo", "-o", "RUN"], "it is not empty and has no steps.json"),
+        (["demo", "-o", "FILE"], "it is a file; name a folder"),
         (["fly"], "invalid choice: 'fly'"),
         (["generate", "NETWORK", "--lanes", "many"], "invalid int value: 'many'"),
     ],
