@@ -105,11 +105,6 @@ class ArrayConfig:
         return self.lanes * self.taps
 
     @property
-    def input_format(self) -> Format:
-        """A pixel."""
-        return Format(self.input_bits, signed=False)
-
-    @property
     def operand_format(self) -> Format:
         """What a multiplier takes: any pixel, any unsigned or signed activation."""
         return Format(max(self.input_bits, self.activation_bits) + 1, signed=True)
@@ -120,19 +115,9 @@ class ArrayConfig:
         return Format(self.weight_bits, signed=True)
 
     @property
-    def accumulator_format(self) -> Format:
-        """An accumulator and a logit."""
-        return Format(self.accumulator_bits, signed=True)
-
-    @property
     def drain_words(self) -> int:
         """Words of `taps` channels in one tile of `lanes` channels."""
         return -(-self.lanes // self.taps)
-
-    @property
-    def bank_bits(self) -> int:
-        """Width of the bank part of an element address."""
-        return ceil_log2(self.taps)
 
     @property
     def count_bits(self) -> int:

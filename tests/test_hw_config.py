@@ -95,20 +95,18 @@ def test_json_is_checked_like_arguments():
 
 
 @pytest.mark.parametrize(
-    ("lanes", "taps", "drain_words", "bank_bits"),
-    [(1, 1, 1, 0), (16, 8, 2, 3), (17, 8, 3, 3), (5, 7, 1, 3), (5, 3, 2, 2)],
+    ("lanes", "taps", "drain_words"),
+    [(1, 1, 1), (16, 8, 2), (17, 8, 3), (5, 7, 1), (5, 3, 2)],
 )
-def test_derived_sizes(lanes, taps, drain_words, bank_bits):
+def test_derived_sizes(lanes, taps, drain_words):
     config = ArrayConfig(lanes=lanes, taps=taps)
-    assert (config.macs, config.drain_words, config.bank_bits) == (lanes * taps, drain_words, bank_bits)
+    assert (config.macs, config.drain_words) == (lanes * taps, drain_words)
 
 
 def test_formats():
     config = ArrayConfig(weight_bits=5, activation_bits=4, accumulator_bits=20)
     assert config.operand_format.holds(-128, 255)
     assert config.weight_format == Format(5, signed=True)
-    assert config.accumulator_format == Format(20, signed=True)
-    assert config.input_format == Format(8, signed=False)
 
 
 def test_counter_is_wide_enough_for_every_memory():

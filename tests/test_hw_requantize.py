@@ -43,7 +43,7 @@ def simulate(config: ArrayConfig, cases: list) -> tuple[list[int], list[int]]:
 
 def random_cases(seed: int, config: ArrayConfig, count: int) -> list:
     rng = np.random.default_rng(seed)
-    form = config.accumulator_format
+    form = Format(config.accumulator_bits, signed=True)
     ends = [form.low, form.low + 1, -1, 0, 1, form.high - 1, form.high]
     cases = []
     for index in range(count):
