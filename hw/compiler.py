@@ -72,18 +72,15 @@ def size_array(network: Network, lanes: int, taps: int, *, kind: str = "throughp
 
     Raises InputError where no array can.
     """
-    hidden = [layer.requantize for layer in network.layers if layer.requantize is not None]
-    multiplier = max((int(scale.multiplier.max()) for scale in hidden), default=1)
-    shift = max((int(scale.shift.max()) for scale in hidden), default=1)
+    # A network of one layer has no activations and no shift: its array has pixels' width and the least shift.
+    widths = {"activation_bits": network.input.form.bits, "shift_bits": 1} if len(network.layers) == 1 else {}
+    for needs in _format_needs(network):
+        widths |= {name: max(need, widths.get(name, LIMITS[name][0])) for name, need in needs.items()}
     has_split_tiles = any(layer.outputs > lanes for layer in network.layers[:-1])
     config = ArrayConfig(
         lanes=lanes,
         taps=taps,
-        weight_bits=max(layer.weight_bits for layer in network.layers),
-        activation_bits=max((scale.form.bits for scale in hidden), default=network.input.form.bits),
-        accumulator_bits=max(_accumulator_bits(network)),
-        multiplier_bits=0 if multiplier == 1 else multiplier.bit_length(),
-        shift_bits=max(1, shift.bit_length()),
+        **widths,
         loops=loops,
         unaligned_writes=taps > 1 and lanes % taps != 0 and has_split_tiles,
     )
@@ -191,11 +188,18 @@ def _pack(values: np.ndarray, bits: int) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
 
-def _accumulator_bits(network: Network) -> list[int]:
-    """Width that each layer's sums need, bias included."""
-    return [
-        layer.accumulator_bits(source) for layer, source in zip(network.layers, network.source_formats, strict=True)
-    ]
+def _format_needs(network: Network) -> list[dict[str, int]]:
+    """Per layer the least width of each number format that it uses; the accumulator includes the bias."""
+    needs = []
+    for layer, source in zip(network.layers, network.source_formats, strict=True):
+        widths = {"weight_bits": layer.weight_bits, "accumulator_bits": layer.accumulator_bits(source)}
+        if layer.requantize is not None:
+            multiplier = int(layer.requantize.multiplier.max())
+            widths["activation_bits"] = layer.requantize.form.bits
+            widths["shift_bits"] = int(layer.requantize.shift.max()).bit_length()
+            widths["multiplier_bits"] = 0 if multiplier == 1 else multiplier.bit_length()
+        needs.append(widths)
+    return needs
 
 
 def _logits_in_flight(mappings, schedule: Schedule, config: ArrayConfig) -> int:
@@ -216,18 +220,12 @@ def _logits_in_flight(mappings, schedule: Schedule, config: ArrayConfig) -> int:
 
 
 def _format_problems(network: Network, config: ArrayConfig) -> list[str]:
-    problems = []
-    for index, (layer, bits) in enumerate(zip(network.layers, _accumulator_bits(network), strict=True)):
-        needs = {"weight_bits": layer.weight_bits, "accumulator_bits": bits}
-        if layer.requantize is not None:
-            multiplier = int(layer.requantize.multiplier.max())
-            needs["activation_bits"] = layer.requantize.form.bits
-            needs["shift_bits"] = int(layer.requantize.shift.max()).bit_length()
-            needs["multiplier_bits"] = 0 if multiplier == 1 else multiplier.bit_length()
-        for name, need in needs.items():
-            if need > getattr(config, name):
-                problems.append(f"layer {index} needs {name} of at least {need}, the array has {getattr(config, name)}")
-    return problems
+    return [
+        f"layer {index} needs {name} of at least {need}, the array has {getattr(config, name)}"
+        for index, needs in enumerate(_format_needs(network))
+        for name, need in needs.items()
+        if need > getattr(config, name)
+    ]
 
 
 def _needs(plan: MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) -> dict[str, int]:

@@ -18,14 +18,13 @@ import cocotb_tools.config
 from cocotb_tools.runner import get_runner
 from find_libpython import find_libpython
 
+from hw.verilog import TOP
 from sim import icarus, verilator
 from sim.bench import SimulationError
 from sw.errors import InputError
 
 TOOLS = {"verilator": verilator, "icarus": icarus}
 """Compiling simulators: a module each, all with the same constants and functions."""
-TOP = "accelerator"
-"""Name of the Verilog module."""
 _ROOT = str(Path(__file__).resolve().parents[1])
 
 

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import numpy as np
 from cocotb_tools.runner import get_runner
 
+from hw.verilog import TOP
 from sim.bench import SimulationError
-from sim.build import TOOLS, TOP, cocotb_environment, first_error
+from sim.build import TOOLS, cocotb_environment, first_error
 from sim.job import Job
 
 
