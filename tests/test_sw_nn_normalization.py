@@ -62,6 +62,14 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean():
     assert y.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dropout_multiplies_in_the_dtype_of_its_input(dtype):
+    x = Tensor(np.ones((50, 20), dtype), requires_grad=True)
+    total(dropout(1)(x)).backward()
+    assert x.grad.dtype == dtype
+    assert set(np.unique(x.grad)) == {0, 2}
+
+
 def test_dropout_is_seeded_and_drawn_anew_at_each_call():
     (a, b), (c, d) = ([layer(Tensor(X)).data for _ in range(2)] for layer in map(dropout, (3, 3)))
     np.testing.assert_array_equal(a, c)

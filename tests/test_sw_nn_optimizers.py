@@ -109,6 +109,85 @@ def test_refusals(make, message):
         make([])
 
 
+OPTIMIZERS = [SGD, Nesterov, AdaGrad, RMSProp, Adam, AdamW]
+
+
+def leaves(count=2):
+    rng = np.random.default_rng(0)
+    return [Tensor(rng.normal(size=(3, 2)).astype(np.float32), requires_grad=True) for _ in range(count)]
+
+
+def make_steps(optimizer, first, last):
+    """Steps number first..last-1, whose gradients depend on their number alone."""
+    for number in range(first, last):
+        rng = np.random.default_rng(number)
+        for parameter in optimizer.parameters:
+            parameter.grad = rng.normal(size=parameter.shape).astype(np.float32)
+        optimizer.step(0.1)
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_a_fresh_optimizer_goes_on_from_a_state_bit_for_bit(make):
+    unbroken, begun = make(leaves()), make(leaves())
+    make_steps(unbroken, 0, 6)
+    make_steps(begun, 0, 3)
+    state = begun.state()
+    resumed = make([Tensor(p.data, requires_grad=True) for p in begun.parameters])
+    resumed.load_state(state)
+    kept = {key: array.copy() for key, array in state.items()}
+    make_steps(begun, 3, 5)
+    make_steps(resumed, 3, 6)
+    for a, b in zip(unbroken.parameters, resumed.parameters, strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+        assert a.data.dtype == np.float32
+    for key, array in state.items():  # neither of the two goes on in the arrays that were handed out
+        np.testing.assert_array_equal(array, kept[key])
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_a_step_leaves_the_old_arrays_alone(make):
+    parameters = leaves()
+    optimizer, before, copies = make(parameters), [p.data for p in parameters], [p.data.copy() for p in parameters]
+    make_steps(optimizer, 0, 2)
+    for old, copy, parameter in zip(before, copies, parameters, strict=True):
+        np.testing.assert_array_equal(old, copy)
+        assert (parameter.data != copy).all()
+
+
+def test_a_state_names_what_is_remembered():
+    assert list(Adam(leaves()).state()) == ["steps", "means.0", "means.1", "squares.0", "squares.1"]
+    assert list(SGD(leaves(1)).state()) == ["steps", "velocities.0"]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (SGD(leaves(1)).state(), r"must hold steps, squares\.0; not steps, velocities\.0"),
+        (RMSProp(leaves(2)).state(), r"must hold steps, squares\.0; not steps, squares\.0, squares\.1"),
+        (RMSProp(leaves(1)).state() | {"squares.0": np.zeros((3, 2))}, "must be float32 .*, not float64"),
+        (RMSProp(leaves(1)).state() | {"squares.0": np.zeros(3, np.float32)}, r"float32 \(3, 2\), not float32 \(3,\)"),
+    ],
+)
+def test_refuses_the_state_of_something_else(state, message):
+    optimizer = RMSProp(leaves(1))
+    make_steps(optimizer, 0, 1)
+    before = optimizer.state()
+    with pytest.raises(InputError, match=message):
+        optimizer.load_state(state)
+    for key, array in optimizer.state().items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+def test_refuses_a_parameter_without_gradient():
+    parameters = leaves()
+    optimizer = Adam(parameters)
+    parameters[0].grad, before = np.ones((3, 2), np.float32), parameters[0].data
+    with pytest.raises(InputError, match=r"parameter 1 of shape \(3, 2\) has no gradient; each must have one"):
+        optimizer.step(0.1)
+    assert parameters[0].data is before
+    assert optimizer.steps == 0
+
+
 @pytest.mark.parametrize("make", [SGD, Nesterov, RMSProp, Adam, lambda p: AdamW(p, weight_decay=0)])
 def test_finds_the_minimum_of_a_parabola(make):
     x = Tensor(np.array([3.0, -2.0], np.float32), requires_grad=True)

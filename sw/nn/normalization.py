@@ -1,11 +1,16 @@
 """Layers that compute otherwise in training: BatchNorm and Dropout."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sw.errors import InputError
-from sw.nn.functions import mean, root
 from sw.nn.layer import Layer
-from sw.nn.tensor import Tensor
+from sw.nn.parallel import in_parts
+from sw.nn.tensor import Tensor, node
+
+BLOCK = 8
+"""Channels that BatchNorm takes at once: few enough to keep several threads busy."""
 
 
 class BatchNorm(Layer):
@@ -14,7 +19,7 @@ class BatchNorm(Layer):
     In training mean and variance (the mean square deviation) are those of the batch, and running means of both
     are kept; otherwise the running means are used, so that an example's result does not depend on the others. The
     running variance is kept without bias, times m / (m - 1) for m values. Ioffe and Szegedy, "Batch normalization",
-    2015, algorithms 1 and 2.
+    2015, algorithms 1 and 2; the gradients are those of section 3, in which the values of a batch depend on each other.
 
     Parameters
     ----------
@@ -39,24 +44,61 @@ class BatchNorm(Layer):
         """Apply to (..., channels)."""
         if x.shape[-1:] != self.scale.shape:
             raise InputError(f"{self} reads (..., {self.scale.shape[0]}), not {x.shape}")
-        if not self.training:
-            return self._scaled(x - self.running_mean, self.running_variance)
-        axes = tuple(range(x.data.ndim - 1))
-        average = mean(x, axes)
-        centred = x - average
-        variance = mean(centred * centred, axes)
-        self._remember(average.data, variance.data, x.data.size // x.shape[-1])
-        return self._scaled(centred, variance)
+        training, axes, count = self.training, tuple(range(x.data.ndim - 1)), x.data.size // x.shape[-1]
+        average, variance = self.running_mean.data, self.running_variance.data
+        if training:
+            average, variance = np.empty_like(average), np.empty_like(variance)
+        centred, value = np.empty_like(x.data), np.empty_like(x.data)
 
-    def _scaled(self, centred: Tensor, variance: Tensor) -> Tensor:
-        return centred / root(variance + self.epsilon) * self.scale + self.shift
+        def centre(part: slice) -> None:
+            if training:
+                average[part] = x.data[..., part].mean(axis=axes)
+            np.subtract(x.data[..., part], average[part], out=centred[..., part])
+            if training:
+                variance[part] = _products(centred[..., part], centred[..., part]) / count
+
+        _in_blocks(centre, x.shape[-1])
+        if training:
+            self._remember(average, variance, count)
+        inverse = 1 / np.sqrt(variance + self.epsilon)
+        factor, shift = self.scale.data * inverse, self.shift.data
+
+        def scale(part: slice) -> None:
+            np.multiply(centred[..., part], factor[part], out=value[..., part])
+            value[..., part] += shift[part]
+
+        _in_blocks(scale, x.shape[-1])
+
+        def gradient(g: np.ndarray) -> np.ndarray:
+            if not training:
+                return g * factor
+            result = np.empty_like(centred)
+
+            def backward(part: slice) -> None:
+                own, gradient, deviation = result[..., part], g[..., part], centred[..., part]
+                through_variance = _products(gradient, deviation) * inverse[part] ** 2 / -count
+                np.multiply(deviation, through_variance, out=own)
+                own += gradient
+                own -= gradient.mean(axis=axes)  # through the mean
+                own *= factor[part]
+
+            _in_blocks(backward, x.shape[-1])
+            return result
+
+        return node(
+            "batch norm",
+            value,
+            (x, gradient),
+            (self.scale, lambda g: _products(g, centred) * inverse),
+            (self.shift, lambda g: g.sum(axis=axes)),
+        )
 
     def _remember(self, average: np.ndarray, variance: np.ndarray, count: int) -> None:
         if count < 2:
             raise InputError(f"{self} needs at least 2 values per channel in training, not {count}")
         unbiased = variance * (count / (count - 1))
         for running, latest in ((self.running_mean, average), (self.running_variance, unbiased)):
-            running.data = self.momentum * running.data + (1 - self.momentum) * latest.reshape(-1)
+            running.data = self.momentum * running.data + (1 - self.momentum) * latest
 
     def parameters(self) -> dict[str, Tensor]:
         """`scale` and `shift`, each (channels,)."""
@@ -69,6 +111,26 @@ class BatchNorm(Layer):
     def __str__(self) -> str:
         """Name with the number of channels."""
         return f"BatchNorm {self.scale.shape[0]}"
+
+
+def _in_blocks(function: Callable[[slice], None], channels: int) -> None:
+    """Call function for slices of so many channels each, by all threads.
+
+    How numpy forms a sum over part of an array depends on the part; so the parts do not depend on the threads.
+    """
+    starts = range(0, channels, BLOCK)
+
+    def call(part: slice) -> None:
+        for start in starts[part]:
+            function(slice(start, min(start + BLOCK, channels)))
+
+    in_parts(call, len(starts))
+
+
+def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Σ a · b for each channel, the last axis."""
+    axes = list(range(a.ndim))
+    return np.einsum(a, axes, b, axes, axes[-1:])
 
 
 class Dropout(Layer):
@@ -93,8 +155,8 @@ class Dropout(Layer):
         """Apply to any shape."""
         if not self.training:
             return x
-        kept = self.generator.random(x.shape) >= self.rate
-        return x * (kept / (1 - self.rate))
+        kept = self.generator.random(x.shape, x.data.dtype) >= self.rate
+        return x * (kept.astype(x.data.dtype) / (1 - self.rate))
 
     def __str__(self) -> str:
         """Name with the rate."""

@@ -11,16 +11,34 @@ from sw.nn.tensor import Tensor
 class Optimizer:
     """Holds the parameters; `step` changes them and forgets their gradients.
 
+    No array is ever changed in place: each step puts new ones in the place of the old, which therefore stay what they
+    were wherever else they are kept.
+
     Parameters
     ----------
     parameters: leaves of the graph, each with a gradient when `step` is called.
+
+    Attributes
+    ----------
+    steps: how many were made.
     """
 
     def __init__(self, parameters: Iterable[Tensor]):
         self.parameters = list(parameters)
+        self.steps = 0
 
     def step(self, learning_rate: float) -> None:
-        """Change every parameter by its update."""
+        """Change every parameter by its update.
+
+        Raises InputError, before anything is changed, where a parameter has no gradient.
+        """
+        for index, parameter in enumerate(self.parameters):
+            if parameter.grad is None:
+                raise InputError(
+                    f"parameter {index} of shape {parameter.shape} has no gradient; each must have one at a step, "
+                    "so leave out what the loss does not depend on"
+                )
+        self.steps += 1
         for index, parameter in enumerate(self.parameters):
             parameter.data = parameter.data - learning_rate * self.update(index, parameter.grad)
             parameter.grad = None
@@ -28,6 +46,34 @@ class Optimizer:
     def update(self, index: int, gradient: np.ndarray) -> np.ndarray:
         """The direction, for parameter number `index`, to go against; it has the shape and dtype of the gradient."""
         raise NotImplementedError
+
+    def memory(self) -> dict[str, list[np.ndarray]]:
+        """What is remembered from step to step, by name: one array for each parameter, of its shape and dtype."""
+        return {}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that an optimizer of the same kind and parameters needs to go on from here, bit for bit.
+
+        `steps`, and the arrays of the memory as `name.index`.
+        """
+        return {"steps": np.array(self.steps)} | {
+            f"{name}.{index}": array for name, arrays in self.memory().items() for index, array in enumerate(arrays)
+        }
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state`. Raises InputError, before anything is changed, where it is that of something else."""
+        own = self.state()
+        if state.keys() != own.keys():
+            raise InputError(f"the state of an optimizer must hold {', '.join(own)}; not {', '.join(state)}")
+        for key, array in own.items():
+            if (state[key].shape, state[key].dtype) != (array.shape, array.dtype):
+                raise InputError(
+                    f"{key} in the state of an optimizer must be {array.dtype} {array.shape}, "
+                    f"not {state[key].dtype} {state[key].shape}"
+                )
+        self.steps = int(state["steps"])
+        for name, arrays in self.memory().items():
+            arrays[:] = [state[f"{name}.{index}"].copy() for index in range(len(arrays))]
 
 
 class SGD(Optimizer):
@@ -47,6 +93,10 @@ class SGD(Optimizer):
         """See the class."""
         self.velocities[index] = self.momentum * self.velocities[index] + gradient
         return self.velocities[index]
+
+    def memory(self) -> dict[str, list[np.ndarray]]:
+        """The velocities."""
+        return {"velocities": self.velocities}
 
 
 class Nesterov(SGD):
@@ -78,6 +128,10 @@ class AdaGrad(Optimizer):
         self.squares[index] = self.squares[index] + gradient**2
         return gradient / (np.sqrt(self.squares[index]) + self.epsilon)
 
+    def memory(self) -> dict[str, list[np.ndarray]]:
+        """The sums of squares."""
+        return {"squares": self.squares}
+
 
 class RMSProp(Optimizer):
     """g over the root of the running mean of g²: as AdaGrad, but it forgets, and so never comes to a halt.
@@ -95,6 +149,10 @@ class RMSProp(Optimizer):
         self.squares[index] = self.decay * self.squares[index] + (1 - self.decay) * gradient**2
         return gradient / (np.sqrt(self.squares[index]) + self.epsilon)
 
+    def memory(self) -> dict[str, list[np.ndarray]]:
+        """The running means of the squares."""
+        return {"squares": self.squares}
+
 
 class Adam(Optimizer):
     """Adam: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
@@ -106,14 +164,8 @@ class Adam(Optimizer):
     def __init__(self, parameters: Iterable[Tensor], betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
         super().__init__(parameters)
         self.betas, self.epsilon = tuple(_checked_factor("each of betas", beta) for beta in betas), epsilon
-        self.steps = 0
         self.means = [np.zeros_like(p.data) for p in self.parameters]
         self.squares = [np.zeros_like(p.data) for p in self.parameters]
-
-    def step(self, learning_rate: float) -> None:
-        """Count the step, then change every parameter."""
-        self.steps += 1
-        super().step(learning_rate)
 
     def update(self, index: int, gradient: np.ndarray) -> np.ndarray:
         """See the class."""
@@ -123,6 +175,10 @@ class Adam(Optimizer):
         mean = self.means[index] / (1 - beta1**self.steps)
         square = self.squares[index] / (1 - beta2**self.steps)
         return mean / (np.sqrt(square) + self.epsilon)
+
+    def memory(self) -> dict[str, list[np.ndarray]]:
+        """The running means of the gradients and of their squares."""
+        return {"means": self.means, "squares": self.squares}
 
 
 class AdamW(Adam):

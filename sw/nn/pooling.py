@@ -1,20 +1,20 @@
 """Pooling: many pixels become one, channel by channel."""
 
-from sw.nn.functions import greatest, mean, reshape
+import numpy as np
+
+from sw.nn.functions import mean, reshape
 from sw.nn.layer import Layer
-from sw.nn.tensor import Tensor
-from sw.nn.windows import checked_size, windows
+from sw.nn.parallel import in_parts
+from sw.nn.tensor import Tensor, node
+from sw.nn.windows import checked_size, places, to_images, to_planes, window_count
 
 
 class _Pool(Layer):
-    """What both pools share: the windows, and the channels of each."""
+    """What both pools share: the windows."""
 
     def __init__(self, size: int = 2, stride: int | None = None):
         self.size = checked_size("size", size, 1)
         self.stride = self.size if stride is None else checked_size("stride", stride, 1)
-
-    def _windows(self, x: Tensor) -> Tensor:
-        return windows(x, (self.size, self.size), self.stride)
 
     def __str__(self) -> str:
         """Name with size."""
@@ -36,8 +36,34 @@ class MaxPool(_Pool):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Apply to (n, h, w, c)."""
-        seen = greatest(self._windows(x), axis=3)
-        return reshape(seen, (*seen.shape[:3], seen.shape[4]))
+        windows = self.size, self.stride, window_count(x.data, self.size, self.stride)
+        planes = to_planes(x.data)
+        rows, columns = windows[-1]
+        value = np.empty((rows, planes.shape[1], columns, len(x.data)), planes.dtype)
+
+        def forward(part: slice) -> None:
+            first, *others = places(planes[:, part], *windows)
+            value[:, part] = first
+            for seen in others:
+                np.maximum(value[:, part], seen, out=value[:, part])
+
+        in_parts(forward, planes.shape[1])
+
+        def gradient(g: np.ndarray) -> np.ndarray:
+            g, result = to_planes(g), np.zeros_like(planes)
+
+            def backward(part: slice) -> None:
+                rest = g[:, part]  # of the windows whose greatest value is not yet found
+                inputs, outputs = places(planes[:, part], *windows), places(result[:, part], *windows)
+                for seen, sums in zip(inputs, outputs, strict=True):
+                    found = rest * (seen == value[:, part])
+                    sums += found
+                    rest = rest - found
+
+            in_parts(backward, planes.shape[1])
+            return to_images(result)
+
+        return node("max pool", to_images(value), (x, gradient))
 
 
 class AvgPool(_Pool):
@@ -45,8 +71,21 @@ class AvgPool(_Pool):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Apply to (n, h, w, c)."""
-        seen = mean(self._windows(x), axis=3)
-        return reshape(seen, (*seen.shape[:3], seen.shape[4]))
+        windows = self.size, self.stride, window_count(x.data, self.size, self.stride)
+        planes = to_planes(x.data)
+        first, *others = places(planes, *windows)
+        value = first.copy()
+        for seen in others:
+            value += seen
+        value /= self.size**2
+
+        def gradient(g: np.ndarray) -> np.ndarray:
+            result, share = np.zeros_like(planes), to_planes(g) / self.size**2
+            for sums in places(result, *windows):
+                sums += share
+            return to_images(result)
+
+        return node("mean pool", to_images(value), (x, gradient))
 
 
 class GlobalAvgPool(Layer):

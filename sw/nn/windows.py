@@ -1,43 +1,47 @@
-"""Windows of images: what convolution and pooling have in common. Images are (n, height, width, channels)."""
+"""Windows of images: what convolution and pooling have in common.
+
+Images have the shape (n, height, width, channels). What these layers compute lies in memory as *planes*, (height,
+channels, width, n), of which the images are a transposed view: each number of a window then stands beside those of all
+windows to the right, in all examples, so that the innermost loops are long and their data contiguous.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from sw.errors import InputError
-from sw.nn.tensor import Tensor, node
 
 
-def pad(x: Tensor, margin: int) -> Tensor:
-    """Zeros on all four sides of each image: (n, h, w, c) → (n, h + 2 margin, w + 2 margin, c)."""
-    inside = (slice(None), slice(margin, margin + x.shape[1]), slice(margin, margin + x.shape[2]))
-    sides = ((0, 0), (margin, margin), (margin, margin), (0, 0))
-    return node("pad", np.pad(x.data, sides), (x, lambda g: g[inside]))
+def to_planes(images: np.ndarray) -> np.ndarray:
+    """(n, h, w, c) → (h, c, w, n), contiguous; a view where the images lie so already."""
+    return np.ascontiguousarray(images.transpose(1, 3, 2, 0))
 
 
-def windows(x: Tensor, size: tuple[int, int], stride: int) -> Tensor:
-    """All windows of a size, `stride` apart: (n, h, w, c) → (n, rows, columns, height · width of the window, c).
+def to_images(planes: np.ndarray) -> np.ndarray:
+    """(h, c, w, n) → (n, h, w, c), a view."""
+    return planes.transpose(3, 0, 2, 1)
 
-    rows = (h - height) // stride + 1, columns likewise; what remains at the right and the bottom is left out.
-    This is im2col: Chellapilla et al., "High performance convolutional neural networks for document processing",
-    2006. Backward, each pixel gets the sum over the windows that show it (col2im).
-    Raises InputError where x is not of rank 4, or smaller than the window.
+
+def window_count(images: np.ndarray, size: int, stride: int, margin: int = 0) -> tuple[int, int]:
+    """Rows and columns of square windows, `stride` apart, that fit into images with a margin on each side.
+
+    What remains at the right and the bottom is left out.
+    Raises InputError where the images are not of rank 4, or smaller than the window.
     """
-    if x.data.ndim != 4 or x.shape[1] < size[0] or x.shape[2] < size[1]:
+    if images.ndim != 4 or min(images.shape[1:3]) + 2 * margin < size:
         raise InputError(
-            f"images must be (n, height, width, channels), at least as large as the window {size}, not {x.shape}"
+            f"images must be (n, height, width, channels), at least as large as the window {size, size}"
+            f"{f' with padding {margin}' if margin else ''}, not {images.shape}"
         )
-    view = sliding_window_view(x.data, size, axis=(1, 2))[:, ::stride, ::stride]  # (n, rows, columns, c, height, width)
-    n, rows, columns, channels = view.shape[:4]
-    value = view.transpose(0, 1, 2, 4, 5, 3).reshape(n, rows, columns, size[0] * size[1], channels)
+    rows, columns = ((length + 2 * margin - size) // stride + 1 for length in images.shape[1:3])
+    return rows, columns
 
-    def gradient(g: np.ndarray) -> np.ndarray:
-        result = np.zeros_like(x.data)
-        for place, (top, left) in enumerate(np.ndindex(size)):
-            seen = result[:, top : top + stride * rows : stride, left : left + stride * columns : stride]
-            seen += g[:, :, :, place]
-        return result
 
-    return node("windows", value, (x, gradient))
+def places(planes: np.ndarray, size: int, stride: int, count: tuple[int, int]) -> Iterator[np.ndarray]:
+    """For each place in the window, row by row, what all windows see there: a view (rows, c, columns, n)."""
+    rows, columns = count
+    for top, left in np.ndindex(size, size):
+        yield planes[top : top + stride * rows : stride, :, left : left + stride * columns : stride]
 
 
 def checked_size(name: str, value, low: int) -> int:
