@@ -14,7 +14,15 @@ from hw.program import Header, Instruction, encode, instruction_layout
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, make_schedule
 from sw.errors import InputError
-from sw.network import Network
+from sw.network import Dense, Network
+
+REMEDIES = {
+    "conv2d": "replace it by a dense layer",
+    "maxpool": "leave it out",
+    "avgpool": "leave it out",
+    "add": "leave it out and make a chain",
+}
+"""What to do about a layer that the array does not run, by kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +78,9 @@ class Compiled:
 def size_array(network: Network, lanes: int, taps: int, *, kind: str = "throughput", loops: int = 2) -> ArrayConfig:
     """The smallest array of `lanes` x `taps` that runs `network`: widths and depths fit exactly.
 
-    Raises InputError where no array can.
+    Raises InputError where no array can; layers that no array runs are all named.
     """
+    _refuse(_kind_problems(network))
     # A network of one layer has no activations and no shift: its array has pixels' width and the least shift.
     widths = {"activation_bits": network.input.form.bits, "shift_bits": 1} if len(network.layers) == 1 else {}
     for needs in _format_needs(network):
@@ -100,6 +109,7 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     kind: "throughput" or "latency", see hw/schedule.py. Raises InputError with all reasons, joined by
     semicolons, where the network does not fit.
     """
+    _refuse(_kind_problems(network))
     _refuse(_format_problems(network, config))
     mappings = map_layers(network, config)
     schedule = make_schedule(mappings, kind)
@@ -186,6 +196,14 @@ def _pack(values: np.ndarray, bits: int) -> list[int]:
     planes = (values[:, :, None] >> np.arange(bits)) & 1
     rows = np.packbits(planes.reshape(len(values), -1).astype(np.uint8), axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+
+def _kind_problems(network: Network) -> list[str]:
+    return [
+        f"layer {index} is {layer.kind}, but the array runs dense layers only: {REMEDIES[layer.kind]}"
+        for index, layer in enumerate(network.layers)
+        if layer.kind != Dense.kind
+    ]
 
 
 def _format_needs(network: Network) -> list[dict[str, int]]:

@@ -66,7 +66,7 @@ def simulate(
 
 def compare(build: Build, images: np.ndarray, simulation: Simulation) -> np.ndarray:
     """Indices of the images whose label or any logit differs from golden's."""
-    golden = infer(build.network, images)
+    golden = infer(build.network, images, all_taps=False)
     same = (simulation.logits == golden.logits).all(axis=1) & (simulation.labels == golden.labels)
     return np.flatnonzero(~same)
 

@@ -1,18 +1,31 @@
-"""The quantized network: what it is and every check on it. sw/network_file.py stores it."""
+"""The quantized network: layers, the way they read each other, and every check. sw/network_file.py stores it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from sw.errors import InputError
-from sw.fixed import Format, accumulator_range, signed_bits, weight_limit
+from sw.fixed import Format, signed_bits
+from sw.integer_layer import ACCUMULATOR_BITS, MULTIPLIER_BITS, SHIFT_LIMIT, Layer, Range, Requantize, Shape
+from sw.integer_layers import Add, AvgPool, Conv2d, Dense, MaxPool
 
-ACCUMULATOR_BITS = 53
-"""Widest accumulator a network may need: float64 is exact to 2^53, and golden computes there."""
-MULTIPLIER_BITS = 16
-"""Widest requantization multiplier."""
-SHIFT_LIMIT = 62
-"""Greatest requantization shift."""
+__all__ = [
+    "ACCUMULATOR_BITS",
+    "MULTIPLIER_BITS",
+    "PIXEL",
+    "SHIFT_LIMIT",
+    "Add",
+    "AvgPool",
+    "Conv2d",
+    "Dense",
+    "InputContract",
+    "MaxPool",
+    "Network",
+    "Requantize",
+]
+
 PIXEL = Format(8, signed=False)
 """The only input format."""
 
@@ -29,7 +42,7 @@ class InputContract:
     preprocessing: what happens to a pixel before it enters; only "none" exists.
     """
 
-    shape: tuple[int, int, int]
+    shape: Shape
     form: Format = PIXEL
     scale: float = 1 / 255
     zero_point: int = 0
@@ -53,107 +66,6 @@ class InputContract:
 
 
 @dataclass(frozen=True, eq=False)
-class Requantize:
-    """How accumulators become the next layer's activations; see sw.fixed.requantize.
-
-    Parameters
-    ----------
-    multiplier: (outputs,) ints 1..65535; all 1 is the pure shift.
-    shift: (outputs,) ints 0..62.
-    form: format of the result; unsigned means ReLU.
-    scale: real value of one unit of the result.
-    """
-
-    multiplier: np.ndarray
-    shift: np.ndarray
-    form: Format
-    scale: float = 1.0
-
-    def __post_init__(self):
-        _freeze(self, "multiplier", np.int64)
-        _freeze(self, "shift", np.int64)
-        _check_range("multiplier", self.multiplier, 1, (1 << MULTIPLIER_BITS) - 1)
-        _check_range("shift", self.shift, 0, SHIFT_LIMIT)
-        if not 2 <= self.form.bits <= 8:
-            raise InputError(f"activations must have 2..8 bits, not {self.form.bits}")
-        if not self.scale > 0:
-            raise InputError(f"activation scale must be positive, not {self.scale}")
-
-
-@dataclass(frozen=True, eq=False)
-class Dense:
-    """Fully connected layer on integers: accumulator = bias + weight @ activation.
-
-    Parameters
-    ----------
-    weight: (outputs, inputs) ints within ±(2^(weight_bits-1) - 1).
-    bias: (outputs,) ints, in units of the accumulator.
-    weight_bits: 2..8.
-    requantize: how the sums become activations; None in the last layer, whose raw accumulators are the logits.
-    weight_scale: (outputs,) floats, real value of one unit of weight; for exports, no part of inference.
-    """
-
-    weight: np.ndarray
-    bias: np.ndarray
-    weight_bits: int
-    requantize: Requantize | None
-    weight_scale: np.ndarray = field(default=None)
-
-    kind = "dense"
-
-    def __post_init__(self):
-        _freeze(self, "weight", np.int64)
-        _freeze(self, "bias", np.int64)
-        if self.weight.ndim != 2 or 0 in self.weight.shape:
-            raise InputError(f"dense weight must have shape (outputs, inputs), not {self.weight.shape}")
-        if self.weight_scale is None:
-            object.__setattr__(self, "weight_scale", np.ones(self.outputs))
-        _freeze(self, "weight_scale", np.float64)
-        if not 2 <= self.weight_bits <= 8:
-            raise InputError(f"weight_bits must be 2..8, not {self.weight_bits}")
-        limit = weight_limit(self.weight_bits)
-        _check_range(f"{self.weight_bits}-bit weight", self.weight, -limit, limit)
-        _check_range("bias", self.bias, -(1 << (ACCUMULATOR_BITS - 1)), (1 << (ACCUMULATOR_BITS - 1)) - 1)
-        vectors = {"bias": self.bias, "weight_scale": self.weight_scale}
-        if self.requantize is not None:
-            vectors |= {"multiplier": self.requantize.multiplier, "shift": self.requantize.shift}
-        for name, vector in vectors.items():
-            if vector.shape != (self.outputs,):
-                raise InputError(f"{name} must have shape ({self.outputs},), one per output, not {vector.shape}")
-        if not (np.isfinite(self.weight_scale) & (self.weight_scale > 0)).all():
-            raise InputError("weight_scale must be positive and finite")
-
-    @property
-    def outputs(self) -> int:
-        """Number of output channels."""
-        return self.weight.shape[0]
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs."""
-        return self.weight.shape[1]
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates for one image."""
-        return self.weight.size
-
-    @property
-    def parameters(self) -> int:
-        """Trained numbers: weights and biases."""
-        return self.weight.size + self.bias.size
-
-    def accumulator_range(self, source: Format) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest partial sum per output channel; see sw.fixed.accumulator_range."""
-        return accumulator_range(self.weight, self.bias, source)
-
-    def accumulator_bits(self, source: Format) -> int:
-        """Width in bits that no partial sum of this layer can overflow."""
-        low, high = self.accumulator_range(source)
-        return signed_bits(int(low.min()), int(high.max()))
-
-
-@dataclass(frozen=True, eq=False)
 class Network:
     """A quantized network: input contract, layers in order, and notes that travel with it.
 
@@ -161,7 +73,8 @@ class Network:
     ----------
     name: what reports call it.
     input: the input contract.
-    layers: at least one; the last one, and only it, has no requantization.
+    layers: at least one; each reads earlier ones, and each but the last is read. The last one sums, and it is
+        the only one of those that sum that does not requantize; its output has the shape (1, 1, classes).
     notes: JSON object for reports (float accuracy, recipe, seed); no part of inference.
 
     Raises InputError with the layer's number where a rule is broken.
@@ -169,27 +82,48 @@ class Network:
 
     name: str
     input: InputContract
-    layers: tuple[Dense, ...]
+    layers: tuple[Layer, ...]
     notes: dict = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise InputError("a network must have at least one layer")
-        inputs = self.input.size
-        for index, (layer, source) in enumerate(zip(self.layers, self.source_formats, strict=True)):
-            if layer.inputs != inputs:
-                raise InputError(f"layer {index} takes {layer.inputs} inputs, but {inputs} arrive; they must agree")
-            inputs = layer.outputs
-            is_last = index == len(self.layers) - 1
-            if is_last != (layer.requantize is None):
-                raise InputError(
-                    f"layer {index} must {'not ' if is_last else ''}requantize: only the last layer's sums leave raw"
-                )
-            self._check_bounds(index, layer, source)
+        self._check_requantization()
+        self._check_readers()
+        if self.shapes[-1][:2] != (1, 1):
+            raise InputError(
+                f"layer {len(self.layers) - 1} is the last and puts out {self.shapes[-1]}; must be (1, 1, classes)"
+            )
+        for index in range(len(self.layers)):
+            self._check_bounds(index)
 
-    def _check_bounds(self, index: int, layer: Dense, source: Format) -> None:
-        bits = layer.accumulator_bits(source)
+    def _check_requantization(self) -> None:
+        *hidden, last = self.layers
+        if not last.sums:
+            raise InputError(f"layer {len(hidden)} is the last and a {last.kind}; the last must be one that sums")
+        for index, layer in enumerate(hidden):
+            if layer.sums and layer.requantize is None:
+                raise InputError(f"layer {index} must requantize: only the last layer's sums leave raw")
+        if last.requantize is not None:
+            raise InputError(f"layer {len(hidden)} must not requantize: the last layer's sums leave raw")
+
+    def _check_readers(self) -> None:
+        for index, operands in enumerate(self.operands):
+            for read in operands:
+                if not isinstance(read, int) or isinstance(read, bool) or not -1 <= read < index:
+                    raise InputError(
+                        f"layer {index} reads layer {read!r}; must be an earlier layer's index, or -1 for the input"
+                    )
+        unread = set(range(len(self.layers) - 1)) - set(chain(*self.operands))
+        if unread:
+            raise InputError(f"layer {min(unread)} is read by no layer; leave it out or name it as a source")
+
+    def _check_bounds(self, index: int) -> None:
+        layer, sums = self.layers[index], self.accumulator_ranges[index]
+        if sums is None:
+            return
+        bits = signed_bits(int(sums[0].min()), int(sums[1].max()))
         if bits > ACCUMULATOR_BITS:
             raise InputError(f"layer {index} needs a {bits}-bit accumulator; the greatest width is {ACCUMULATOR_BITS}")
         if layer.requantize is None:
@@ -200,40 +134,87 @@ class Network:
                 f"layer {index} needs {product} bits for accumulator times multiplier; the limit is {SHIFT_LIMIT}"
             )
 
+    @cached_property
+    def operands(self) -> tuple[tuple[int, ...], ...]:
+        """Per layer the indices of what it reads, the source first; -1 is the input."""
+        return tuple(
+            tuple(index - 1 if read is None else read for read in layer.reads)
+            for index, layer in enumerate(self.layers)
+        )
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Per layer the index of its source; -1 is the input."""
+        return tuple(operands[0] for operands in self.operands)
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """(height, width, channels) of each layer's output."""
+        shapes = {-1: self.input.shape}
+        for index, layer in enumerate(self.layers):
+            try:
+                shapes[index] = layer.output_shape(*(shapes[read] for read in self.operands[index]))
+            except InputError as error:
+                raise InputError(f"layer {index} ({layer.kind}): {error}") from error
+        return tuple(shapes[index] for index in range(len(self.layers)))
+
+    @property
+    def source_shapes(self) -> tuple[Shape, ...]:
+        """(height, width, channels) of each layer's source."""
+        return tuple(self.input.shape if source < 0 else self.shapes[source] for source in self.sources)
+
+    @cached_property
+    def formats(self) -> tuple[Format | None, ...]:
+        """Format of each layer's output; None for the last, whose sums leave raw."""
+        formats = {-1: self.input.form}
+        for index, layer in enumerate(self.layers[:-1]):
+            formats[index] = layer.requantize.form if layer.sums else formats[self.sources[index]]
+        return (*(formats[index] for index in range(len(self.layers) - 1)), None)
+
     @property
     def source_formats(self) -> tuple[Format, ...]:
-        """Format of the activations that each layer reads."""
-        hidden = [layer.requantize.form if layer.requantize else None for layer in self.layers[:-1]]
-        if None in hidden:
-            raise InputError(f"layer {hidden.index(None)} must requantize: only the last layer's sums leave raw")
-        return (self.input.form, *hidden)
+        """Format of the activations that each layer's source puts out."""
+        return tuple(self.input.form if source < 0 else self.formats[source] for source in self.sources)
+
+    @cached_property
+    def accumulator_ranges(self) -> tuple[Range | None, ...]:
+        """Per layer least and greatest partial sum, two int64 arrays (channels,); None where nothing is summed."""
+        ranges = []
+        for layer, operands, shape in zip(self.layers, self.operands, self.source_shapes, strict=True):
+            forms = [self.input.form if read < 0 else self.formats[read] for read in operands]
+            ranges.append(layer.accumulator_range(*forms, input_shape=shape) if layer.sums else None)
+        return tuple(ranges)
 
     @property
     def classes(self) -> int:
         """Number of logits."""
-        return self.layers[-1].outputs
+        return self.shapes[-1][2]
+
+    @property
+    def layer_macs(self) -> tuple[int, ...]:
+        """Multiply-accumulates of each layer for one image, those with padding's zeros included."""
+        return tuple(
+            height * width * layer.position_macs
+            for layer, (height, width, _) in zip(self.layers, self.shapes, strict=True)
+        )
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates for one image."""
-        return sum(layer.macs for layer in self.layers)
+        return sum(self.layer_macs)
 
     @property
     def parameters(self) -> int:
         """Trained numbers: weights and biases."""
         return sum(layer.parameters for layer in self.layers)
 
+    @property
+    def weight_bits(self) -> int:
+        """Greatest width of a weight; 0 where no layer has any."""
+        return max((layer.weight_bits for layer in self.layers if layer.weight_bits is not None), default=0)
 
-def _freeze(instance, name: str, dtype) -> None:
-    """Replace an array field by a read-only copy of `dtype`; refuse what does not convert exactly."""
-    given = np.asarray(getattr(instance, name))
-    if np.issubdtype(dtype, np.integer) and not np.issubdtype(given.dtype, np.integer):
-        raise TypeError(f"{name} must hold integers, not {given.dtype}")
-    array = np.array(given, dtype=dtype)
-    array.setflags(write=False)
-    object.__setattr__(instance, name, array)
-
-
-def _check_range(name: str, array: np.ndarray, low: int, high: int) -> None:
-    if array.size and not (low <= array.min() and array.max() <= high):
-        raise InputError(f"{name} must be {low}..{high}, but ranges over {array.min()}..{array.max()}")
+    @property
+    def activation_bits(self) -> int:
+        """Greatest width of a hidden activation; the pixel's where there is none."""
+        forms = [layer.requantize.form for layer in self.layers if layer.requantize is not None]
+        return max((form.bits for form in forms), default=self.input.form.bits)

@@ -6,6 +6,7 @@ arrays, `layer0.weight` and so on, each in one fixed dtype. The bytes depend on 
 on the generator's version), so the same network gives the same file. Nothing in it is ever executed.
 """
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -18,13 +19,21 @@ import numpy as np
 from sw.errors import InputError
 from sw.files import replacing_file
 from sw.fixed import Format
-from sw.network import Dense, InputContract, Network, Requantize
+from sw.integer_layer import Layer, Requantize
+from sw.integer_layers import KINDS, Dense
+from sw.network import InputContract, Network
 
-FORMAT_VERSION = 1
-"""Raised when a reader of the old format would misread the new one."""
+FORMAT_VERSIONS = (1, 2)
+"""1 holds chains of dense layers, 2 any network. A file has the lowest version that can hold its network, so that
+older readers read it and its digest stays the same."""
 DTYPES = {"weight": "|i1", "bias": "<i8", "weight_scale": "<f8", "multiplier": "<u2", "shift": "|u1"}
 """The dtype of each array of a layer, the narrowest that holds all its legal values."""
-DENSE_ARRAYS = ("weight", "bias", "weight_scale")
+LAYER_ARRAYS = {
+    "dense": ("weight", "bias", "weight_scale"),
+    "conv2d": ("weight", "bias", "weight_scale"),
+    "add": ("weight",),
+}
+"""The arrays of the kinds that have any."""
 REQUANTIZE_ARRAYS = ("multiplier", "shift")
 
 
@@ -52,12 +61,15 @@ def load(path: Path) -> Network:
         if members:
             raise InputError(f"member {min(members)!r} belongs to no layer; the file must hold nothing else")
         _check_hash(header, {f"layer{i}.{k}": a for i, (_, arrays) in enumerate(layers) for k, a in arrays.items()})
-        return Network(
+        network = Network(
             name=header["name"],
             input=_input(header["input"]),
-            layers=tuple(_dense(fields, arrays) for fields, arrays in layers),
+            layers=tuple(_layer(fields, arrays) for fields, arrays in layers),
             notes=header["notes"],
         )
+        if header["format"] != _format_version(network):
+            raise InputError(f"format version {header['format']} is not that of its layers, {_format_version(network)}")
+        return network
     except InputError as error:
         raise InputError(f"cannot load network {path}: {error}") from error
     except (KeyError, TypeError) as error:
@@ -77,7 +89,7 @@ def _describe(network: Network) -> tuple[dict, dict[str, np.ndarray]]:
     """The hashed part of the header, and the arrays by member name."""
     contract = network.input
     header = {
-        "format": FORMAT_VERSION,
+        "format": _format_version(network),
         "name": network.name,
         "input": {
             "shape": list(contract.shape),
@@ -91,20 +103,32 @@ def _describe(network: Network) -> tuple[dict, dict[str, np.ndarray]]:
     }
     arrays = {}
     for index, layer in enumerate(network.layers):
-        fields = {"kind": layer.kind, "weight_bits": layer.weight_bits, "requantize": None}
-        sources = dict.fromkeys(DENSE_ARRAYS, layer)
+        header["layers"].append(_scalar_fields(layer, header["format"]))
+        sources = dict.fromkeys(LAYER_ARRAYS.get(layer.kind, ()), layer)
         if layer.requantize is not None:
-            fields["requantize"] = {
-                "form": _form_fields(layer.requantize.form),
-                "scale": float(layer.requantize.scale),
-            }
             sources |= dict.fromkeys(REQUANTIZE_ARRAYS, layer.requantize)
-        header["layers"].append(fields)
         arrays |= {
             f"layer{index}.{name}": getattr(source, name).astype(DTYPES[name], order="C")
             for name, source in sources.items()
         }
     return header, arrays
+
+
+def _format_version(network: Network) -> int:
+    is_chain = all(layer.kind == Dense.kind and layer.source is None for layer in network.layers)
+    return 1 if is_chain else 2
+
+
+def _scalar_fields(layer: Layer, format_version: int) -> dict:
+    """A layer's entry in the header: its kind and all fields that are no arrays."""
+    names = {field.name for field in dataclasses.fields(layer)} - set(LAYER_ARRAYS.get(layer.kind, ()))
+    fields = {"kind": layer.kind} | {name: getattr(layer, name) for name in names}
+    if format_version == 1:
+        del fields["source"]
+    if layer.requantize is not None:
+        scale = layer.requantize
+        fields["requantize"] = {"form": _form_fields(scale.form), "scale": float(scale.scale)}
+    return fields
 
 
 def _canonical(header: dict) -> bytes:
@@ -177,19 +201,19 @@ def _header(members: dict[str, np.ndarray]) -> dict:
         raise InputError(f"the header is not JSON ({error})") from error
     if not isinstance(header, dict):
         raise InputError("the header is not a JSON object")
-    if header.get("format") != FORMAT_VERSION:
-        raise InputError(
-            f"format version {header.get('format')!r} is not known; this version of amarray reads {FORMAT_VERSION}"
-        )
+    if header.get("format") not in FORMAT_VERSIONS:
+        known = " and ".join(map(str, FORMAT_VERSIONS))
+        raise InputError(f"format version {header.get('format')!r} is not known; this version of amarray reads {known}")
     return header
 
 
 def _take_arrays(members: dict[str, np.ndarray], index: int, fields: dict) -> dict[str, np.ndarray]:
     """Take the arrays of one layer out of `members`."""
-    if fields["kind"] != Dense.kind:
-        raise InputError(f"layer {index} is of unknown kind {fields['kind']!r}; known is {Dense.kind!r}")
+    kind = fields["kind"]
+    if kind not in KINDS:
+        raise InputError(f"layer {index} is of unknown kind {kind!r}; known are {', '.join(KINDS)}")
     arrays = {}
-    for name in DENSE_ARRAYS + (REQUANTIZE_ARRAYS if fields["requantize"] else ()):
+    for name in LAYER_ARRAYS.get(kind, ()) + (REQUANTIZE_ARRAYS if fields.get("requantize") else ()):
         member = f"layer{index}.{name}"
         if member not in members:
             raise InputError(f"member {member!r} is missing")
@@ -205,22 +229,19 @@ def _check_hash(header: dict, arrays: dict[str, np.ndarray]) -> None:
         raise InputError("its content does not match its SHA-256: it was edited or damaged; make it again")
 
 
-def _dense(fields: dict, arrays: dict[str, np.ndarray]) -> Dense:
+def _layer(fields: dict, arrays: dict[str, np.ndarray]) -> Layer:
+    """The layer of these fields and arrays; a field too many or too few is a TypeError."""
+    scalars = {name: value for name, value in fields.items() if name != "kind"}
+    weights = {name: array for name, array in arrays.items() if name not in REQUANTIZE_ARRAYS}
+    kind = KINDS[fields["kind"]]
+    if not kind.sums:
+        return kind(**scalars)
+    scale = scalars.pop("requantize")
     requantize = None
-    if fields["requantize"]:
-        requantize = Requantize(
-            multiplier=arrays["multiplier"],
-            shift=arrays["shift"],
-            form=Format(**fields["requantize"]["form"]),
-            scale=fields["requantize"]["scale"],
-        )
-    return Dense(
-        weight=arrays["weight"],
-        bias=arrays["bias"],
-        weight_bits=fields["weight_bits"],
-        requantize=requantize,
-        weight_scale=arrays["weight_scale"],
-    )
+    if scale:
+        form = Format(**scale["form"])
+        requantize = Requantize(arrays["multiplier"], arrays["shift"], **scale | {"form": form})
+    return kind(**scalars, **weights, requantize=requantize)
 
 
 def _input(fields: dict) -> InputContract:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import random_network
+from networks import random_image_network, random_network
 
 from hw.compiler import compile_network, size_array
 from hw.config import LIMITS, ArrayConfig
@@ -109,6 +109,20 @@ def test_network_beyond_every_array_is_refused():
     network = random_network(0, [3000, 400])
     with pytest.raises(InputError, match="this network needs weight_words of 1200000; an array has at most 1048576"):
         size_array(network, 1, 1)
+
+
+def test_layers_that_are_not_dense_are_all_refused():
+    network = random_image_network(0, ("residual", "maxpool", "avgpool"))
+    refusal = (
+        "layer 0 is conv2d, but the array runs dense layers only: replace it by a dense layer; "
+        "layer 1 is add, but the array runs dense layers only: leave it out and make a chain; "
+        "layer 2 is maxpool, but the array runs dense layers only: leave it out; "
+        "layer 3 is avgpool, but the array runs dense layers only: leave it out"
+    )
+    for attempt in (lambda: size_array(network, 4, 4), lambda: compile_network(network, ArrayConfig())):
+        with pytest.raises(InputError) as caught:
+            attempt()
+        assert str(caught.value) == refusal
 
 
 def test_unknown_schedule_is_refused():

@@ -1,5 +1,6 @@
 """sw/network_file.py: round trip, equal bytes, and a reason for every way of damage."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -7,11 +8,14 @@ import zipfile
 
 import numpy as np
 import pytest
+from networks import random_image_network
 
 from sw import network_file
 from sw.errors import InputError
 from sw.fixed import Format
-from sw.network import Dense, InputContract, Network, Requantize
+from sw.integer_layer import Requantize
+from sw.integer_layers import KINDS, Add, AvgPool, Conv2d, Dense, MaxPool
+from sw.network import InputContract, Network
 
 
 def example(**changes):
@@ -32,17 +36,44 @@ def example(**changes):
     return Network(**fields | changes)
 
 
+def graph():
+    """A network of every kind of layer, with branches."""
+    scale = Requantize([1, 300], [3, 7], Format(7, signed=False), scale=0.5)
+    signed = Requantize([1, 1], [9, 9], Format(8, signed=True))
+    layers = (
+        Conv2d(np.arange(-9, 9).reshape(2, 3, 3, 1), [5, -5], 8, scale, [0.5, 0.25], stride=2, padding=1),
+        Conv2d([[[[1]]], [[[-1]]]], [0, 1], 2, signed, groups=1, stride=2, source=-1),
+        Add(0, [3, 1], 4, scale),
+        MaxPool(2, 1),
+        AvgPool(2, 1, signed, source=2),
+        Add(3, [1, 1], 2, scale),
+        AvgPool(None, requantize=scale),
+        Dense([[1, -1], [2, 3]], [0, 7], 8, None),
+    )
+    return Network("graph", InputContract((6, 5, 1)), layers, {"seed": 1})
+
+
+EXAMPLES = {"chain": example, "graph": graph}
+
+
 @pytest.fixture
 def path(tmp_path):
     network_file.save(example(), tmp_path / "net.npz")
     return tmp_path / "net.npz"
 
 
+@pytest.fixture
+def graph_path(tmp_path):
+    network_file.save(graph(), tmp_path / "net.npz")
+    return tmp_path / "net.npz"
+
+
 def same_layers(first, second):
     for a, b in zip(first.layers, second.layers, strict=True):
-        assert a.weight_bits == b.weight_bits
-        for name in ("weight", "bias", "weight_scale"):
-            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        assert type(a) is type(b)
+        for field in dataclasses.fields(a):
+            if field.name != "requantize":
+                np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name))
         assert (a.requantize is None) == (b.requantize is None)
         if a.requantize:
             assert (a.requantize.form, a.requantize.scale) == (b.requantize.form, b.requantize.scale)
@@ -50,11 +81,72 @@ def same_layers(first, second):
             np.testing.assert_array_equal(a.requantize.shift, b.requantize.shift)
 
 
-def test_round_trip(path):
-    loaded = network_file.load(path)
-    assert (loaded.name, loaded.input, loaded.notes) == (example().name, example().input, example().notes)
-    same_layers(loaded, example())
-    assert network_file.digest(loaded) == network_file.digest(example())
+@pytest.mark.parametrize("make", EXAMPLES.values(), ids=EXAMPLES)
+def test_round_trip(tmp_path, make):
+    network_file.save(make(), tmp_path / "net.npz")
+    loaded = network_file.load(tmp_path / "net.npz")
+    assert (loaded.name, loaded.input, loaded.notes) == (make().name, make().input, make().notes)
+    same_layers(loaded, make())
+    assert network_file.digest(loaded) == network_file.digest(make())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_round_trip_of_random_networks(tmp_path, seed):
+    network = random_image_network(seed)
+    network_file.save(network, tmp_path / "net.npz")
+    first = (tmp_path / "net.npz").read_bytes()
+    network_file.save(network_file.load(tmp_path / "net.npz"), tmp_path / "net.npz")
+    assert (tmp_path / "net.npz").read_bytes() == first
+
+
+def test_the_graph_has_every_kind():
+    assert {layer.kind for layer in graph().layers} == set(KINDS)
+
+
+def test_digests_stay():
+    """Of each format version; the first is what the version before the second one computed."""
+    assert network_file.digest(example()) == "32ce493e54d1b2d147f264a39a16399f0c0bf5bd19f3cf048e928960754bb501"
+    assert network_file.digest(graph()) == "c13f2fdf6e3262a0b1fda77bbe70d50448cfb10f846beaefcf27c37d35bb9b65"
+
+
+def test_chains_keep_format_version_1(path):
+    header, _ = read(path)
+    assert header["format"] == 1
+    assert header["layers"][1] == {"kind": "dense", "weight_bits": 3, "requantize": None}
+
+
+def test_header_and_members_of_a_graph(graph_path):
+    header, arrays = read(graph_path)
+    assert header["format"] == 2
+    form = {"bits": 7, "signed": False}
+    assert header["layers"][0] == {
+        "kind": "conv2d",
+        "weight_bits": 8,
+        "stride": 2,
+        "padding": 1,
+        "groups": 1,
+        "source": None,
+        "requantize": {"form": form, "scale": 0.5},
+    }
+    assert header["layers"][3] == {"kind": "maxpool", "size": 2, "stride": 1, "source": None}
+    assert header["layers"][6] == {
+        "kind": "avgpool",
+        "size": None,
+        "stride": 1,
+        "source": None,
+        "requantize": {"form": form, "scale": 0.5},
+    }
+    assert header["layers"][2] == {
+        "kind": "add",
+        "other": 0,
+        "weight_bits": 4,
+        "source": None,
+        "requantize": {"form": form, "scale": 0.5},
+    }
+    assert header["layers"][7] == {"kind": "dense", "weight_bits": 8, "source": None, "requantize": None}
+    kinds = {name.split(".")[1]: array.dtype for name, array in arrays.items()}
+    assert kinds == {"weight": "i1", "bias": "i8", "weight_scale": "f8", "multiplier": "u2", "shift": "u1"}
+    assert not any(name.startswith("layer3.") for name in arrays)
 
 
 def test_same_network_gives_the_same_bytes(path, tmp_path):
@@ -88,6 +180,27 @@ def test_everything_that_matters_changes_the_digest():
     ]
     digests = {network_file.digest(network) for network in (example(), *others)}
     assert len(digests) == len(others) + 1
+
+
+@pytest.mark.parametrize(
+    ("index", "changes"),
+    [
+        (0, {"weight_scale": [0.5, 0.5]}),
+        (1, {"bias": [0, 2]}),
+        (2, {"source": 0, "other": 1}),
+        (2, {"weight": [1, 3]}),
+        (2, {"weight_bits": 3}),
+        (3, {"source": 1}),
+        (4, {"source": 1}),
+        (4, {"requantize": Requantize([1, 1], [9, 8], Format(8, signed=True))}),
+        (6, {"size": 1, "stride": 2}),
+        (6, {"size": 1, "stride": 3}),
+    ],
+)
+def test_every_field_of_a_graph_changes_the_digest(index, changes):
+    layers = list(graph().layers)
+    layers[index] = dataclasses.replace(layers[index], **changes)
+    assert network_file.digest(dataclasses.replace(graph(), layers=layers)) != network_file.digest(graph())
 
 
 def test_notes_must_be_json(tmp_path):
@@ -126,6 +239,17 @@ def with_layer(rehash=True, **changes):
     def damage(path):
         header, arrays = read(path)
         header["layers"][1] |= changes
+        write(path, header, arrays, rehash)
+
+    return damage
+
+
+def with_layer_of_graph(index, rehash=True, without=(), **changes):
+    def damage(path):
+        header, arrays = read(path)
+        header["layers"][index] |= changes
+        for name in without:
+            del header["layers"][index][name]
         write(path, header, arrays, rehash)
 
     return damage
@@ -210,7 +334,7 @@ DAMAGES = {
     "some other archive": (lambda path: np.savez(path, a=np.zeros(3)), "no member 'header'"),
     "header is not JSON": (lambda path: np.savez(path, header=np.zeros(9, np.uint8)), "the header is not JSON"),
     "header is a list": (lambda path: np.savez(path, header=np.frombuffer(b"[]", np.uint8)), "not a JSON object"),
-    "newer format": (with_header(format=2), "format version 2 is not known; this version of amarray reads 1"),
+    "newer format": (with_header(format=3), "format version 3 is not known; this version of amarray reads 1 and 2"),
     "no format": (without("format"), "format version None is not known"),
     "edited name": (with_header(rehash=False, name="better"), "does not match its SHA-256"),
     "edited notes": (with_header(rehash=False, notes={"accuracy": 1.0}), "does not match its SHA-256"),
@@ -222,7 +346,7 @@ DAMAGES = {
     "no input": (without("input"), "lacks a field.*'input'"),
     "no layers": (with_header(layers=[]), "member 'layer0.bias' belongs to no layer"),
     "layers is a number": (with_header(layers=3), "lacks a field or has a wrong one"),
-    "unknown kind": (with_layer(kind="attention"), "layer 1 is of unknown kind 'attention'; known is 'dense'"),
+    "unknown kind": (with_layer(kind="attention"), "layer 1 is of unknown kind 'attention'; known are dense, conv2d"),
     "weight bits out of range": (with_layer(weight_bits=9), r"weight_bits must be 2\.\.8, not 9"),
     "weight beyond its bits": (with_layer(weight_bits=2), r"2-bit weight must be -1\.\.1"),
     "weight bits is text": (with_layer(weight_bits="8"), "lacks a field or has a wrong one"),
@@ -244,6 +368,54 @@ DAMAGES = {
 }
 
 
+WEIGHT = np.ones((2, 1, 1, 1), np.int8)
+DAMAGES_OF_GRAPH = {
+    "format version 1": (with_header(format=1), "lacks a field or has a wrong one|format version 1 is not that of"),
+    "unknown kind": (with_layer_of_graph(3, kind="softmax"), "layer 3 is of unknown kind 'softmax'"),
+    "another kind": (with_layer_of_graph(3, kind="avgpool"), "lacks a field or has a wrong one: 'requantize'"),
+    "pool that requantizes": (with_layer_of_graph(3, requantize=None), "wrong one.*unexpected .*'requantize'"),
+    "field of another kind": (with_layer_of_graph(2, stride=1), "wrong one.*unexpected .*'stride'"),
+    "field too many": (with_layer_of_graph(0, dilation=1), "wrong one.*unexpected .*'dilation'"),
+    "no other": (with_layer_of_graph(2, without=["other"]), "wrong one.*missing .*'other'"),
+    "no requantize": (with_layer_of_graph(4, without=["requantize"]), "'layer4.multiplier' belongs to no layer"),
+    "stride 0": (with_layer_of_graph(0, stride=0), "stride must be an integer of at least 1, not 0"),
+    "stride is text": (with_layer_of_graph(3, stride="2"), "stride must be an integer of at least 1, not '2'"),
+    "padding is true": (with_layer_of_graph(0, padding=True), "padding must be an integer of at least 0, not True"),
+    "groups": (with_layer_of_graph(0, groups=2), r"layer 0 \(conv2d\): takes 2 input channels, but 1 arrive"),
+    "size": (with_layer_of_graph(3, size=9), r"layer 3 \(maxpool\): has a window of 9x9"),
+    "source is a float": (with_layer_of_graph(4, source=2.0), "layer 4 reads layer 2.0; must be"),
+    "source is later": (with_layer_of_graph(4, source=4), "layer 4 reads layer 4; must be"),
+    "other is null": (with_layer_of_graph(2, other=None), "layer 0 is read by no layer"),
+    "edited source": (with_layer_of_graph(4, rehash=False, source=0), "does not match its SHA-256"),
+    "edited padding": (with_layer_of_graph(0, rehash=False, padding=2), "does not match its SHA-256"),
+    "edited array": (with_arrays({"layer2.weight": np.array([3, 2], np.int8)}, rehash=False), "match its SHA-256"),
+    "missing operands": (with_arrays({"layer2.weight": None}), r"member 'layer2\.weight' is missing"),
+    "missing shift of a mean": (with_arrays({"layer6.shift": None}), r"member 'layer6\.shift' is missing"),
+    "weight of a pool": (with_arrays({"layer3.weight": WEIGHT}), r"member 'layer3\.weight' belongs to no layer"),
+    "bias of a sum": (with_arrays({"layer2.bias": np.zeros(2, int)}), r"member 'layer2\.bias' belongs to no layer"),
+    "dtype of a kernel": (with_arrays({"layer1.weight": WEIGHT.astype(np.int64)}), "must have dtype int8, not int64"),
+    "dtype of operands": (with_arrays({"layer2.weight": np.array([3, 1])}), "must have dtype int8, not int64"),
+    "rank of a kernel": (with_arrays({"layer1.weight": WEIGHT[0]}), "conv2d weight must have shape"),
+    "operands": (with_arrays({"layer2.weight": np.array([3, 0], np.int8)}), r"4-bit weight must be 1\.\.7"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES_OF_GRAPH)
+def test_refuses_damaged_graph_with_one_line(graph_path, name):
+    damage, message = DAMAGES_OF_GRAPH[name]
+    damage(graph_path)
+    with pytest.raises(InputError, match=rf"cannot load network .*net\.npz: .*({message})") as caught:
+        network_file.load(graph_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_chain_with_a_higher_version_than_it_needs_is_refused(path):
+    header, arrays = read(path)
+    write(path, header | {"format": 2}, arrays)
+    with pytest.raises(InputError, match="format version 2 is not that of its layers, 1"):
+        network_file.load(path)
+
+
 def without_hash(path):
     header, arrays = read(path)
     del header["sha256"]
@@ -259,10 +431,13 @@ def test_refuses_damage_with_one_line(path, name):
     assert "\n" not in str(caught.value)
 
 
-def test_hand_written_file_with_a_right_hash_is_read(path):
+@pytest.mark.parametrize("make", EXAMPLES.values(), ids=EXAMPLES)
+def test_hand_written_file_with_a_right_hash_is_read(tmp_path, make):
     """The helper that damages files does no damage by itself."""
+    path = tmp_path / "net.npz"
+    network_file.save(make(), path)
     write(path, *read(path))
-    same_layers(network_file.load(path), example())
+    same_layers(network_file.load(path), make())
 
 
 def test_every_truncation_is_refused(path):
