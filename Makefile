@@ -4,16 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test slow lint bench install clean help
+.PHONY: demo test slow lint bench tutorials install clean help
 
 help:
-	@echo "make demo     the whole flow on MNIST, from training to resource counts"
-	@echo "make test     test suite and linters"
-	@echo "make slow     the tests that take minutes"
-	@echo "make lint     linters alone"
-	@echo "make bench    cycles and simulation speed over a grid of arrays"
-	@echo "make install  the environment alone"
-	@echo "make clean    remove what the targets made"
+	@echo "make demo       the whole flow on MNIST, from training to resource counts"
+	@echo "make test       test suite and linters"
+	@echo "make slow       the tests that take minutes"
+	@echo "make lint       linters alone"
+	@echo "make bench      cycles and simulation speed over a grid of arrays"
+	@echo "make tutorials  runs docs/tutorials and renews what they show"
+	@echo "make install    the environment alone"
+	@echo "make clean      remove what the targets made"
 
 install: $(STAMP)
 
@@ -39,6 +40,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/arrays.py
+
+tutorials: $(STAMP)
+	$(BIN)/python tests/tutorials.py
 
 clean:
 	rm -rf .venv demo build runs *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -7,6 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from amarray import commands, report
 from amarray.demo import demo
+from amarray.exporting import FORMATS, export
+from amarray.quantizing import CALIBRATION_IMAGES, quantize
+from amarray.training import train
 from hw.schedule import SCHEDULES
 from hw.synth import FAMILIES
 from hw.yosys import ToolError
@@ -14,9 +17,9 @@ from sim.bench import SimulationError
 from sim.protocol import BACK_PRESSURE, IDLE
 from sim.simulate import SIMULATORS
 from sw.errors import InputError
-from sw.models import MODELS
-from sw.quantize import Settings
+from sw.quantization.settings import CHOICES, Settings
 from sw.recipe import Recipe
+from sw.shipped import NAMES
 
 DESCRIPTION = """\
 From a trained network to a proven accelerator: train, quantize to integers, generate Verilog,
@@ -54,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(2, error)
     except (SimulationError, ToolError) as error:
         return _fail(1, error)
-    except KeyboardInterrupt:
-        return _fail(130, "stopped; nothing was left half-written")
+    except KeyboardInterrupt as stop:
+        return _fail(130, stop.args[0] if stop.args else "stopped; nothing was left half-written")
     if options.json:
         print(json.dumps(result))
     else:
@@ -76,6 +79,7 @@ def _parser() -> Parser:
     _add_train(subparsers)
     _add_quantize(subparsers)
     _add_evaluate(subparsers)
+    _add_export(subparsers)
     _add_generate(subparsers)
     _add_simulate(subparsers)
     _add_synth(subparsers)
@@ -91,64 +95,101 @@ def _add(subparsers, name: str, run, show, text: str) -> Parser:
 
 
 def _add_train(subparsers) -> None:
-    parser = _add(subparsers, "train", commands.train, report.show_training, "Train a network on the embedded MNIST.")
-    recipe = Recipe()
-    parser.add_argument("model", metavar="MODEL", help=f"name of a network: {', '.join(MODELS)}")
+    text = "Train a network: a shipped one with its recipe, or one that a TOML file describes."
+    parser = _add(subparsers, "train", train, report.show_training, text)
+    parser.add_argument("model", metavar="MODEL", help=f"{', '.join(NAMES)}, or a TOML file")
     parser.add_argument("-o", "--output", metavar="RUN", help="folder to write (default: runs/MODEL)")
-    parser.add_argument("--seed", type=int, default=recipe.seed, help="of everything random (default: %(default)s)")
+    _add_data(parser)
+    parser.add_argument("--seed", type=int, help="of everything random (default: the recipe's, mostly 1)")
+    parser.add_argument("--epochs", type=int, help="passes over the images (default: the recipe's)")
+    parser.add_argument("--batch-size", type=int, help="images a step (default: the recipe's)")
+    parser.add_argument("--learning-rate", type=float, help="peak of the schedule (default: the recipe's)")
+    parser.add_argument("--shift", type=int, help="augment by shifts of so many pixels (default: the recipe's)")
     parser.add_argument(
-        "--epochs", type=int, default=recipe.epochs, help="passes over the images (default: %(default)s)"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any other field of the recipe; repeatable"
     )
-    parser.add_argument(
-        "--batch-size", type=int, default=recipe.batch_size, help="images a step (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--learning-rate", type=float, default=recipe.learning_rate, help="peak of the schedule (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--shift", type=int, default=recipe.shift, help="augment by shifts of so many pixels (default: %(default)s)"
-    )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint of a stopped training")
 
 
 def _add_quantize(subparsers) -> None:
     text = "Quantize a trained network to integers and write the Network file."
-    parser = _add(subparsers, "quantize", commands.quantize, report.show_network, text)
+    parser = _add(subparsers, "quantize", quantize, report.show_quantization, text)
     settings = Settings()
-    parser.add_argument("trained", metavar="RUN", help="folder that `amarray train` wrote")
-    parser.add_argument("-o", "--output", metavar="NETWORK", help="file to write (default: RUN/network.npz)")
-    parser.add_argument("--weight-bits", type=int, default=settings.weight_bits, help="2..8 (default: %(default)s)")
+    parser.add_argument("trained", metavar="RUN", help=f"folder that `amarray train` wrote, or {', '.join(NAMES)}")
     parser.add_argument(
-        "--activation-bits", type=int, default=settings.activation_bits, help="4..8 (default: %(default)s)"
+        "-o", "--output", metavar="NETWORK", help="file to write (default: RUN/network.npz, or NAME.npz)"
+    )
+    _add_data(parser)
+    for option, what in (("--weight-bits", "layer with weights"), ("--activation-bits", "layer that requantizes")):
+        default = str(getattr(settings, option[2:].replace("-", "_")))
+        text = f"2..8, or a list with one for each {what}: 8,4,8 (default: %(default)s)"
+        parser.add_argument(option, metavar="N", default=default, help=text)
+    parser.add_argument(
+        "--weights",
+        choices=CHOICES["weights"],
+        default=settings.weights,
+        help="what 2-bit weights may be: -1..1 by rounding, ternary by threshold, or binary (default: %(default)s)",
     )
     parser.add_argument(
         "--scales",
-        choices=("power-of-two", "multiplier"),
+        choices=CHOICES["scales"],
         default=settings.scales,
         help="requantize by a shift, or by a 16-bit multiplier and a shift (default: %(default)s)",
     )
     parser.add_argument("--per-layer", action="store_true", help="one weight scale a layer, not one a channel")
     parser.add_argument(
-        "--calibration", choices=("max", "percentile"), default=settings.calibration, help="(default: %(default)s)"
+        "--calibration",
+        choices=CHOICES["calibration"],
+        default=settings.calibration,
+        help="which activation becomes the greatest integer (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--percentile", type=float, default=settings.percentile, help="of that calibration (default: %(default)s)"
     )
     parser.add_argument(
         "--calibration-images",
         type=int,
-        default=commands.CALIBRATION_IMAGES,
+        default=CALIBRATION_IMAGES,
         metavar="N",
         help="training images that set the activations' scales (default: %(default)s)",
+    )
+    parser.add_argument("--aware", action="store_true", help="train on as integers: quantization-aware training")
+    parser.add_argument("--seed", type=int, help="of that training (default: the run's)")
+    parser.add_argument("--epochs", type=int, help="of that training (default: a quarter of the run's)")
+    parser.add_argument("--learning-rate", type=float, help="of that training (default: a tenth of the run's)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any other field of its recipe; repeatable"
+    )
+    parser.add_argument(
+        "--sweep", action="store_true", help="accuracy against 2..8 bits as table, picture and JSON, in folder -o"
     )
 
 
 def _add_evaluate(subparsers) -> None:
     text = "Run the golden integer model on all test images."
     parser = _add(subparsers, "evaluate", commands.evaluate, report.show_evaluation, text)
-    parser.add_argument("network", metavar="NETWORK", help="file that `amarray quantize` wrote")
+    parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
+    _add_data(parser)
+
+
+def _add_export(subparsers) -> None:
+    text = "Write a network in a format of other tools."
+    parser = _add(subparsers, "export", export, report.show_export, text)
+    parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
+    parser.add_argument(
+        "--format",
+        required=True,
+        choices=FORMATS,
+        help="npz: arrays; hex, mem: memory files for Verilog; c: a header that classifies; onnx: QDQ form",
+    )
+    text = "file to write; with hex and mem a folder"
+    parser.add_argument("-o", "--output", required=True, metavar="PATH", help=text)
 
 
 def _add_generate(subparsers) -> None:
     text = "Compile a network for an array and write Verilog, memory images and port map."
     parser = _add(subparsers, "generate", commands.generate, report.show_build, text)
-    parser.add_argument("network", metavar="NETWORK", help="file that `amarray quantize` wrote")
+    parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
     _add_array(parser)
     parser.add_argument(
         "--array", metavar="FILE", help="take this array, a build or a JSON file, not the smallest of lanes x taps"
@@ -162,6 +203,7 @@ def _add_simulate(subparsers) -> None:
     text = "Run test images through the Verilog and compare every logit with the golden model."
     parser = _add(subparsers, "simulate", commands.simulate, report.show_simulation, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_data(parser)
     parser.add_argument("--images", type=int, default=1000, metavar="N", help="the first N (default: %(default)s)")
     parser.add_argument(
         "--simulator", metavar="NAME", default="verilator", help=f"{', '.join(SIMULATORS)} (default: %(default)s)"
@@ -191,6 +233,12 @@ def _add_demo(subparsers) -> None:
     parser.add_argument("--epochs", type=int, default=Recipe().epochs, help="of the training (default: %(default)s)")
     parser.add_argument("--images", type=int, default=10000, metavar="N", help="to simulate (default: %(default)s)")
     _add_array(parser)
+
+
+def _add_data(parser) -> None:
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="four IDX files, called as MNIST's (default: the embedded MNIST)"
+    )
 
 
 def _add_array(parser) -> None:

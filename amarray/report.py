@@ -27,8 +27,11 @@ def show_training(result: dict) -> None:
     _next(f"amarray quantize {result['run']}")
 
 
-def show_network(result: dict) -> None:
-    """After `amarray quantize`."""
+def show_quantization(result: dict) -> None:
+    """After `amarray quantize`, with or without --sweep."""
+    if "series" in result:
+        _show_sweep(result)
+        return
     _facts(f"quantized {result['name']}", _accuracies(result) | {"network": result["network"]})
     _next(f"amarray generate {result['network']} --lanes 16 --taps 8 -o build")
 
@@ -39,6 +42,14 @@ def show_evaluation(result: dict) -> None:
     classes = range(len(result["confusion"]))
     rows = [[str(label), *map(str, row)] for label, row in zip(classes, result["confusion"], strict=True)]
     _table("confusion matrix: label down, answer across", ["", *map(str, classes)], rows)
+
+
+def show_export(result: dict) -> None:
+    """After `amarray export`."""
+    sizes = {name: f"{size:,} bytes" for name, size in result["files"].items()}
+    _facts(f"{result['network']} as {result['format']}: {result['output']}", sizes)
+    if result["inexact_layers"]:
+        _print(f"not exact in float32: {', '.join(map(str, result['inexact_layers']))}; see docs/exports.md")
 
 
 def show_build(result: dict) -> None:
@@ -99,6 +110,34 @@ def show_demo(result: dict) -> None:
     _facts("files", result["files"])
     if result["mismatches"]:
         _print("NOT EQUAL: the Verilog differs from the golden model")
+
+
+def _show_sweep(result: dict) -> None:
+    for field, rows in result["series"].items():
+        methods = list(dict.fromkeys(row["method"] for row in rows))
+        accuracies = {(row[field], row["method"]): _percent(row["accuracy"]) for row in rows}
+        table = [[str(bits), *(accuracies[bits, m] for m in methods)] for bits in dict.fromkeys(r[field] for r in rows)]
+        _table(f"{result['name']}: accuracy against {field.replace('_', ' ')}", ["bits", *methods], table)
+    rows = [
+        [
+            str(row["weight_bits"]),
+            f"{layer['layer']} {layer['kind']}",
+            f"{100 * layer['saturated']:.3f} %",
+            _range(layer["measured"]),
+            _range(layer["proven"]),
+            "" if layer["proven"] is None else f"{layer['measured_bits']} of {layer['proven_bits']}",
+        ]
+        for row in result["series"]["weight_bits"]
+        if row["method"] == "post-training"
+        for layer in row["layers"]
+    ]
+    columns = ["weight bits", "layer", "saturated", "accumulator, measured", "accumulator, proven", "bits"]
+    _table("post-training, layer by layer", columns, rows)
+    _facts("files", result["files"])
+
+
+def _range(ends: list[int] | None) -> str:
+    return "" if ends is None else f"{ends[0]:,} .. {ends[1]:,}"
 
 
 def _accuracies(result: dict) -> dict[str, str]:

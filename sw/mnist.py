@@ -1,12 +1,12 @@
 """The MNIST handwritten digits, embedded whole and unchanged: no network access is needed."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sw import idx
+from sw.dataset import Dataset
 from sw.errors import InputError
 
 FOLDER = Path(__file__).parent / "data" / "mnist"
@@ -22,16 +22,6 @@ MD5 = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 """The published MD5 sums of the uncompressed files."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images uint8 (n, height, width, channels) and labels uint8 (n,), for training and for the final test."""
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
 
 
 def load(folder: Path = FOLDER) -> Dataset:

@@ -1,66 +1,119 @@
-"""The recipe of a training: everything that decides its result, as plain JSON values."""
+"""The recipe of a training: everything that decides its result beside the network and the data, as JSON values."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sw import models
+from sw.augment import Distortion
 from sw.errors import InputError
 from sw.nn import optimizers, schedules
+from sw.nn.optimizers import Optimizer
 
-OPTIMIZERS = {"adam": optimizers.Adam, "sgd": optimizers.SGD}
-SCHEDULES = {"constant": schedules.constant, "cosine": schedules.cosine, "one-cycle": schedules.one_cycle}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": lambda parameters, recipe: optimizers.SGD(parameters, momentum=0.0),
+    "momentum": lambda parameters, recipe: optimizers.SGD(parameters),
+    "nesterov": lambda parameters, recipe: optimizers.Nesterov(parameters),
+    "adagrad": lambda parameters, recipe: optimizers.AdaGrad(parameters),
+    "rmsprop": lambda parameters, recipe: optimizers.RMSProp(parameters),
+    "adam": lambda parameters, recipe: optimizers.Adam(parameters),
+    "adamw": lambda parameters, recipe: optimizers.AdamW(parameters, weight_decay=recipe.weight_decay),
+}
+SCHEDULES = {
+    "constant": schedules.constant,
+    "step": schedules.step_decay,
+    "cosine": schedules.cosine,
+    "one-cycle": schedules.one_cycle,
+}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to train, and how; the defaults are for MNIST.
+    """How to train; the defaults are a short training of a small network on MNIST.
 
     Parameters
     ----------
-    model: name of a model in sw.models.
-    seed: of the one generator behind the split, the first weights, the order and the shifts.
+    seed: of everything random: split, first weights, order, distortions, dropout.
     epochs: how often every training image is seen.
     batch_size: images per step; the last, incomplete batch of an epoch is left out.
     optimizer, schedule: names, see OPTIMIZERS and SCHEDULES.
     learning_rate: the peak of the schedule.
-    shift: each time it is seen, an image is moved by up to so many pixels on both axes; 0 turns it off.
+    weight_decay: of adamw; the others have none.
+    clip: greatest norm of all gradients of a step together; 0 turns it off.
+    shift, rotate, scale, shear: how far images are distorted, see sw.augment.Distortion; 0 turns each off.
+    refresh: after so many epochs the images are distorted anew.
+    label_smoothing: share of the target that is spread over all classes; Szegedy et al., "Rethinking the
+        Inception architecture", 2016, section 7.
+    average: decay of the running average of the weights, taken after each step, which is what is kept in the end;
+        0 keeps the last weights. Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
+    teacher: a trained run, a folder or a shipped name, whose outputs are learned too; empty for none.
+    temperature, distill: what the teacher's logits are divided by, and the share of the loss that follows them.
+        Hinton et al., "Distilling the knowledge in a neural network", 2015, section 2.
+    patience: stop after so many epochs without a better validation accuracy, and keep the best weights; 0 never
+        stops. Goodfellow et al., "Deep Learning", 2016, algorithm 7.1.
     validation_images: how many training images are held out to judge the recipe.
 
     Raises InputError where a value is of the wrong kind or out of range.
     """
 
-    model: str = "mlp"
     seed: int = 1
     epochs: int = 200
     batch_size: int = 512
     optimizer: str = "adam"
     schedule: str = "one-cycle"
     learning_rate: float = 0.03
+    weight_decay: float = 0.01
+    clip: float = 0.0
     shift: int = 1
+    rotate: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    refresh: int = 1
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    teacher: str = ""
+    temperature: float = 2.0
+    distill: float = 0.5
+    patience: int = 0
     validation_images: int = 5000
 
     def __post_init__(self):
         """Check every field."""
-        self._check_choice("model", models.MODELS)
         self._check_choice("optimizer", OPTIMIZERS)
         self._check_choice("schedule", SCHEDULES)
         self._check_int("seed", 0, 2**63 - 1)
         self._check_int("epochs", 1, 100_000)
         self._check_int("batch_size", 1, 100_000)
-        self._check_int("shift", 0, 8)
+        self._check_int("refresh", 1, 100_000)
+        self._check_int("patience", 0, 100_000)
         self._check_int("validation_images", 1, 10**9)
-        rate = self.learning_rate
-        if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 < rate <= 100:
-            raise InputError(f"learning_rate must be a number above 0, at most 100, not {rate!r}")
+        self._check_number("learning_rate", 1e-12, 100)
+        self._check_number("weight_decay", 0, 1)
+        self._check_number("clip", 0, 1e6)
+        self._check_number("label_smoothing", 0, 0.9)
+        self._check_number("average", 0, 0.999999)
+        self._check_number("temperature", 0.1, 100)
+        self._check_number("distill", 0, 1)
+        if not isinstance(self.teacher, str):
+            raise InputError(f"teacher must be the folder or name of a run, or empty, not {self.teacher!r}")
+        _ = self.distortion
+
+    @property
+    def distortion(self) -> Distortion:
+        """How far images are distorted."""
+        return Distortion(self.shift, self.rotate, self.scale, self.shear)
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":
         """Make a recipe of JSON or TOML values; what is not named keeps its default."""
-        known = [field.name for field in dataclasses.fields(cls)]
+        return cls().changed(values)
+
+    def changed(self, values: dict) -> "Recipe":
+        """The recipe with some fields changed. Raises InputError where there is no such field."""
+        known = [field.name for field in dataclasses.fields(self)]
         for name in values:
             if name not in known:
                 raise InputError(f"a recipe has no field {name!r}; it has {', '.join(known)}")
-        return cls(**values)
+        return dataclasses.replace(self, **values)
 
     def to_dict(self) -> dict:
         """All fields as JSON values."""
@@ -75,3 +128,8 @@ class Recipe:
         value = getattr(self, name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise InputError(f"{name} must be an integer {low}..{high}, not {value!r}")
+
+    def _check_number(self, name: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise InputError(f"{name} must be a number {low:g}..{high:g}, not {value!r}")

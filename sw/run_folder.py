@@ -1,7 +1,8 @@
 """A training run on disk: a folder with the float weights and what made them.
 
-`model.npz` holds the parameters by name; `run.json` the recipe, the history, the float accuracy on the
-test images, the version of numpy, and the SHA-256 of `model.npz`.
+`model.npz` holds the parameters and other state by name; `run.json` architecture, recipe, data, history, the float
+accuracy on the test images, the version of numpy, and the SHA-256 of `model.npz`. A training that was stopped
+leaves a checkpoint instead, see sw.checkpoint.
 """
 
 import hashlib
@@ -12,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sw.architecture import Architecture
 from sw.errors import InputError
 from sw.files import replacing_folder
-from sw.models import MODELS
+from sw.nn.layers import Sequential
 from sw.recipe import Recipe
 from sw.train import TrainedModel
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MARKER = "run.json"
 """The file that marks a folder as ours."""
 WEIGHTS = "model.npz"
@@ -30,10 +32,12 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
     Raises InputError where the folder holds anything else, or cannot be written.
     """
     weights = io.BytesIO()
-    np.savez(weights, **{name: parameter.data for name, parameter in trained.model.parameters().items()})
+    np.savez(weights, **{name: tensor.data for name, tensor in _kept(trained.model).items()})
     description = {
         "format": FORMAT_VERSION,
+        "architecture": trained.architecture.to_dict(),
         "recipe": trained.recipe.to_dict(),
+        "data": {"name": trained.data, "shape": list(trained.shape), "classes": trained.classes},
         "history": trained.history,
         "test_accuracy": trained.test_accuracy,
         "numpy": np.__version__,
@@ -41,7 +45,7 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
     }
     with replacing_folder(Path(folder), marker=MARKER) as temporary:
         (temporary / WEIGHTS).write_bytes(weights.getvalue())
-        (temporary / MARKER).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        (temporary / MARKER).write_text(json.dumps(description) + "\n", encoding="utf-8")
 
 
 def load_run(folder: Path) -> TrainedModel:
@@ -50,24 +54,36 @@ def load_run(folder: Path) -> TrainedModel:
     try:
         description = json.loads(_read(folder / MARKER))
         if description["format"] != FORMAT_VERSION:
-            raise InputError(f"format version {description['format']!r} is not known; must be {FORMAT_VERSION}")
+            raise InputError(
+                f"format version {description['format']!r} is not known; must be {FORMAT_VERSION}; train again"
+            )
         weights = _read(folder / WEIGHTS)
         if hashlib.sha256(weights).hexdigest() != description["model_sha256"]:
             raise InputError(
                 f"{WEIGHTS} does not match its SHA-256 in {MARKER}: it was changed or damaged; train again"
             )
+        architecture = Architecture(**description["architecture"])
         recipe = Recipe.from_dict(description["recipe"])
-        model = MODELS[recipe.model].build(np.random.default_rng(recipe.seed))
+        data = description["data"]
+        shape, classes = tuple(data["shape"]), data["classes"]
+        model = architecture.build(shape, classes, np.random.default_rng(recipe.seed))
         with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
-            for name, parameter in model.parameters().items():
-                parameter.data = _checked(name, arrays[name], parameter.data)
-        return TrainedModel(recipe, model, description["history"], description["test_accuracy"])
+            for name, tensor in _kept(model).items():
+                tensor.data = _checked(name, arrays[name], tensor.data)
+        model.set_training(False)
+        of_data = {"shape": shape, "classes": classes, "data": data["name"]}
+        results = {"history": description["history"], "test_accuracy": description["test_accuracy"]}
+        return TrainedModel(architecture, recipe, model=model, **of_data, **results)
     except InputError as error:
         raise InputError(f"cannot load run {folder}: {error}") from error
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(
             f"cannot load run {folder}: its files are not those of a run ({error}); train again"
         ) from error
+
+
+def _kept(model: Sequential) -> dict:
+    return model.parameters() | model.state()
 
 
 def _read(path: Path) -> bytes:
@@ -79,9 +95,7 @@ def _read(path: Path) -> bytes:
 
 def _checked(name: str, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
     if (found.shape, found.dtype) != (expected.shape, expected.dtype):
-        raise InputError(
-            f"parameter {name} is {found.dtype} {found.shape}; the model has {expected.dtype} {expected.shape}"
-        )
+        raise InputError(f"{name} is {found.dtype} {found.shape}; the model has {expected.dtype} {expected.shape}")
     if not np.isfinite(found).all():
-        raise InputError(f"parameter {name} holds values that are not finite")
+        raise InputError(f"{name} holds values that are not finite")
     return found

@@ -154,7 +154,7 @@ def test_tables_for_a_person(workplace, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["train", "resnet"], "model must be one of mlp, not 'resnet'"),
+        (["train", "resnet"], "'resnet' is neither a TOML file nor a shipped network"),
         (["train", "mlp", "--epochs", "0"], "epochs must be an integer 1..100000, not 0"),
         (["quantize", "nowhere"], "run.json"),
         (["quantize", "RUN", "--weight-bits", "9"], "weight_bits must be an integer 2..8, not 9"),

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from sw.errors import InputError
-from sw.recipe import Recipe
+from sw.nn.tensor import Tensor
+from sw.recipe import OPTIMIZERS, Recipe
 
 
 def test_json_round_trip():
@@ -20,8 +22,7 @@ def test_missing_fields_keep_their_defaults():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model": "mpl"}, "model must be one of mlp.*, not 'mpl'"),
-        ({"optimizer": "Adam"}, "optimizer must be one of adam, sgd, not 'Adam'"),
+        ({"optimizer": "Adam"}, "optimizer must be one of sgd, .*adamw, not 'Adam'"),
         ({"schedule": 3}, "schedule must be one of .*, not 3"),
         ({"epochs": 0}, r"epochs must be an integer 1\.\.100000, not 0"),
         ({"epochs": 1.5}, "epochs must be an integer .*, not 1.5"),
@@ -29,12 +30,34 @@ def test_missing_fields_keep_their_defaults():
         ({"seed": -1}, "seed must be an integer .*, not -1"),
         ({"shift": 9}, r"shift must be an integer 0\.\.8, not 9"),
         ({"validation_images": 0}, "validation_images must be an integer 1"),
-        ({"learning_rate": 0}, "learning_rate must be a number above 0, at most 100, not 0"),
+        ({"learning_rate": 0}, r"learning_rate must be a number 1e-12\.\.100, not 0"),
+        ({"rotate": 200}, r"rotate must be a number 0\.\.180, not 200"),
+        ({"average": 1}, r"average must be a number 0\.\..*, not 1"),
+        ({"label_smoothing": True}, "label_smoothing must be a number .*, not True"),
+        ({"teacher": 3}, "teacher must be the folder or name of a run, or empty, not 3"),
+        ({"distill": 1.5}, r"distill must be a number 0\.\.1, not 1.5"),
         ({"learning_rate": float("nan")}, "learning_rate .* not nan"),
         ({"learning_rate": "fast"}, "learning_rate .* not 'fast'"),
-        ({"epoch": 3}, "a recipe has no field 'epoch'; it has model, seed, epochs"),
+        ({"epoch": 3}, "a recipe has no field 'epoch'; it has seed, epochs"),
     ],
 )
 def test_refuses(values, message):
     with pytest.raises(InputError, match=message):
         Recipe.from_dict(values)
+
+
+def test_changed_keeps_the_rest():
+    assert Recipe(seed=5, shift=2).changed({"epochs": 3}) == Recipe(seed=5, shift=2, epochs=3)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_takes_parameters(name):
+    parameter = Tensor(np.ones(3), requires_grad=True)
+    optimizer = OPTIMIZERS[name]([parameter], Recipe(weight_decay=0.5))
+    parameter.grad = np.ones(3)
+    optimizer.step(0.1)
+    assert (parameter.data < 1).all()
+
+
+def test_weight_decay_is_that_of_the_recipe():
+    assert OPTIMIZERS["adamw"]([], Recipe(weight_decay=0.5)).weight_decay == 0.5

@@ -7,18 +7,26 @@ import json
 import numpy as np
 import pytest
 
+from sw.architecture import Architecture
 from sw.errors import InputError
-from sw.models import MODELS
 from sw.recipe import Recipe
 from sw.run_folder import load_run, save_run
 from sw.train import TrainedModel
 
+TABLES = (
+    {"kind": "flatten"},
+    {"kind": "dense", "outputs": 6},
+    {"kind": "batchnorm"},
+    {"kind": "dense", "outputs": "classes"},
+)
+
 
 @pytest.fixture
 def trained():
-    model = MODELS["mlp"].build(np.random.default_rng(3))
+    architecture = Architecture("tiny", TABLES)
+    model = architecture.build((4, 5, 1), 3, np.random.default_rng(3))
     history = [{"epoch": 1, "loss": 0.1, "validation_accuracy": 0.5}]
-    return TrainedModel(Recipe(seed=3, epochs=1), model, history, 0.75)
+    return TrainedModel(architecture, Recipe(seed=3, epochs=1), (4, 5, 1), 3, "signs", model, history, 0.75)
 
 
 @pytest.fixture
@@ -28,13 +36,18 @@ def folder(trained, tmp_path):
 
 
 def test_round_trip(trained, folder):
-    for parameter in trained.model.parameters().values():
-        parameter.data += 1  # what is loaded must come from the file, not from the seed
+    kept = trained.model.parameters() | trained.model.state()
+    for tensor in kept.values():
+        tensor.data = tensor.data + 1  # what is loaded must come from the file, not from the seed
     save_run(trained, folder)
     loaded = load_run(folder)
-    assert (loaded.recipe, loaded.history, loaded.test_accuracy) == (trained.recipe, trained.history, 0.75)
-    for name, parameter in trained.model.parameters().items():
-        np.testing.assert_array_equal(loaded.model.parameters()[name].data, parameter.data)
+    for name in ("architecture", "recipe", "shape", "classes", "data", "history", "test_accuracy"):
+        assert getattr(loaded, name) == getattr(trained, name)
+    assert not loaded.model.training
+    found = loaded.model.parameters() | loaded.model.state()
+    assert len(found) == 8
+    for name, tensor in kept.items():
+        np.testing.assert_array_equal(found[name].data, tensor.data)
 
 
 def test_same_run_gives_the_same_files(trained, folder, tmp_path):
@@ -75,15 +88,22 @@ DAMAGES = {
     "truncated description": (lambda f: truncate(f / "run.json", 100), "not those of a run"),
     "description is a list": (lambda f: (f / "run.json").write_text("[]"), "not those of a run"),
     "description is not text": (lambda f: (f / "run.json").write_bytes(b"\xff\xfe"), "not those of a run"),
-    "truncated weights": (lambda f: truncate(f / "model.npz", 1000), "model.npz does not match its SHA-256"),
-    "newer format": (lambda f: edit(f, format=2), "format version 2 is not known; must be 1"),
+    "truncated weights": (lambda f: truncate(f / "model.npz", 500), "model.npz does not match its SHA-256"),
+    "newer format": (lambda f: edit(f, format=1), "format version 1 is not known; must be 2"),
     "unknown recipe field": (lambda f: edit(f, recipe={"speed": 1}), "a recipe has no field 'speed'"),
-    "unknown model": (lambda f: edit(f, recipe={"model": "vgg"}), "model must be one of"),
-    "parameter missing": (lambda f: put_weights(f, {"1.weight": np.zeros(3)}), "parameter 1.weight is float64"),
+    "unknown layer": (
+        lambda f: edit(f, architecture={"name": "a", "layers": [{"kind": "lstm"}]}),
+        "layer 0: kind must be one of",
+    ),
+    "other data": (
+        lambda f: edit(f, data={"name": "a", "shape": [4, 6, 1], "classes": 3}),
+        r"1.weight is float32 \(20, 6\); the model has float32 \(24, 6\)",
+    ),
+    "parameter missing": (lambda f: put_weights(f, {"1.weight": np.zeros(3)}), "1.weight is float64"),
     "no parameters": (lambda f: put_weights(f, {}), "not those of a run .*1.weight"),
     "not finite": (
-        lambda f: put_weights(f, weights(f) | {"1.bias": np.full(16, np.nan, np.float32)}),
-        "parameter 1.bias holds values that are not finite",
+        lambda f: put_weights(f, weights(f) | {"1.bias": np.full(6, np.nan, np.float32)}),
+        "1.bias holds values that are not finite",
     ),
 }
 

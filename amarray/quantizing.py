@@ -1,0 +1,138 @@
+"""`amarray quantize`: a trained run becomes a Network file, or a sweep shows accuracy against bits."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from amarray.charts import draw_sweep
+from amarray.commands import describe
+from amarray.data import load_data
+from amarray.progress import bar
+from amarray.training import assignments
+from sw import network_file
+from sw.dataset import Dataset
+from sw.errors import InputError
+from sw.files import replacing_folder
+from sw.network import Network
+from sw.quantization.aware import fine_tune
+from sw.quantization.post_training import quantize as quantize_run
+from sw.quantization.settings import BITS, Settings
+from sw.quantization.sweep import sweep as sweep_settings
+from sw.recipe import Recipe
+from sw.run_folder import load_run
+from sw.shipped import NAMES, run_path
+from sw.train import TrainedModel
+
+CALIBRATION_IMAGES = 2000
+"""Training images that set the activations' scales."""
+SWEEP_FILE, SWEEP_CHART = "sweep.json", "sweep.png"
+
+
+def quantize(options: argparse.Namespace) -> dict:
+    """`amarray quantize`."""
+    settings = Settings(
+        weight_bits=_bits("--weight-bits", options.weight_bits),
+        activation_bits=_bits("--activation-bits", options.activation_bits),
+        weights=options.weights,
+        scales=options.scales,
+        per_channel=not options.per_layer,
+        calibration=options.calibration,
+        percentile=options.percentile,
+    )
+    folder, dataset = run_path(options.trained), load_data(options.data)
+    trained = load_run(folder)
+    given = {"seed": options.seed, "epochs": options.epochs, "learning_rate": options.learning_rate}
+    changes = {name: value for name, value in given.items() if value is not None} | assignments(options.set)
+    if changes and not options.aware:
+        raise InputError(f"{', '.join(changes)} belongs to quantization-aware training; add --aware")
+    recipe = fine_tuning_recipe(trained.recipe).changed(changes) if options.aware else None
+    if options.sweep:
+        output = Path(options.output or f"{trained.architecture.name}-sweep")
+        return sweep_to(trained, settings, recipe, options.calibration_images, dataset, output)
+    default = Path(f"{options.trained}.npz") if options.trained in NAMES else folder / "network.npz"
+    return quantize_to(trained, settings, recipe, options.calibration_images, dataset, Path(options.output or default))
+
+
+def quantize_to(
+    trained: TrainedModel, settings: Settings, recipe: Recipe | None, images: int, dataset: Dataset, path: Path
+) -> dict:
+    """Quantize with the first so many training images, train on where there is a recipe, write the Network file."""
+    network = _quantized(trained, settings, recipe, images, dataset)
+    network_file.save(network, path)
+    return describe(network, dataset) | {"network": str(path)}
+
+
+def sweep_to(
+    trained: TrainedModel, settings: Settings, recipe: Recipe | None, images: int, dataset: Dataset, folder: Path
+) -> dict:
+    """Accuracy against weight bits and against activation bits, the other ones as the settings say.
+
+    A recipe adds quantization-aware training to post-training quantization. Writes table and picture to the folder.
+    """
+    methods = {"post-training": None} | ({"quantization-aware": recipe} if recipe else {})
+    quantizers = {
+        method: lambda choice, tuned=tuned: _quantized(trained, choice, tuned, images, dataset)
+        for method, tuned in methods.items()
+    }
+    bits = range(BITS[1], BITS[0] - 1, -1)
+    series = {
+        field: [dataclasses.replace(settings, **{field: width}) for width in bits]
+        for field in ("weight_bits", "activation_bits")
+    }
+    result = {
+        "name": trained.architecture.name,
+        "float_accuracy": trained.test_accuracy,
+        "images": len(dataset.test_images),
+        "series": {},
+        "files": {name: str(folder / name) for name in (SWEEP_FILE, SWEEP_CHART)},
+    }
+    with bar("sweep", len(bits) * len(series) * len(methods), "networks") as update:
+        done = 0
+        for field, choices in series.items():
+            result["series"][field] = []
+            for row in sweep_settings(quantizers, choices, dataset.test_images, dataset.test_labels):
+                result["series"][field].append(row)
+                done += 1
+                update(done)
+    with replacing_folder(folder, marker=SWEEP_FILE) as temporary:
+        (temporary / SWEEP_FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        draw_sweep(result, temporary / SWEEP_CHART)
+    return result
+
+
+def fine_tuning_recipe(recipe: Recipe) -> Recipe:
+    """How a run is trained on under quantization: as before, for a quarter of the epochs at a tenth of the rate."""
+    return recipe.changed(
+        {"epochs": max(1, recipe.epochs // 4), "learning_rate": recipe.learning_rate / 10, "teacher": ""}
+    )
+
+
+def _quantized(
+    trained: TrainedModel, settings: Settings, recipe: Recipe | None, images: int, dataset: Dataset
+) -> Network:
+    if not 1 <= images <= len(dataset.train_images):
+        raise InputError(f"calibration images must be 1..{len(dataset.train_images)}, not {images}")
+    if recipe is None:
+        return quantize_run(trained, dataset.train_images[:images], settings)
+    teacher = load_run(run_path(recipe.teacher)).logits if recipe.teacher else None
+    title = f"train {trained.architecture.name} as integers, seed {recipe.seed}"
+    with bar(title, recipe.epochs, "epochs") as update:
+        return fine_tune(
+            trained,
+            settings,
+            recipe,
+            dataset,
+            images,
+            teacher,
+            lambda _, progress: update(progress.step / progress.steps * recipe.epochs),
+        )
+
+
+def _bits(option: str, text: str) -> int | tuple[int, ...]:
+    """One number, or one for each layer: 8 or 8,4,8."""
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} takes a number or a list like 8,4,8, not {text!r}") from None
+    return numbers[0] if len(numbers) == 1 else numbers

@@ -1,0 +1,84 @@
+"""A data set of labelled images: four arrays, and how to read them from a folder of IDX files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sw import idx
+from sw.errors import InputError
+
+PARTS = {"train": ("train",), "test": ("t10k", "test")}
+"""What the name of a file says about its part of the data."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images uint8 (n, height, width, channels) and labels uint8 (n,), for training and for the final test.
+
+    Parameters
+    ----------
+    name: what reports call it.
+
+    Raises InputError where images and labels do not fit together.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    name: str = "mnist"
+
+    def __post_init__(self):
+        for part, images, labels in (
+            ("training", self.train_images, self.train_labels),
+            ("test", self.test_images, self.test_labels),
+        ):
+            if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.uint8:
+                raise InputError(
+                    f"{part} images must be uint8 (n, height, width, channels) with uint8 labels, "
+                    f"not {images.dtype} {images.shape} with {labels.dtype}"
+                )
+            if not len(images) or labels.shape != (len(images),):
+                raise InputError(f"{len(images)} {part} images have {labels.size} labels; must have one each, and any")
+        if self.train_images.shape[1:] != self.test_images.shape[1:]:
+            raise InputError(f"training images are {self.shape}, test images {self.test_images.shape[1:]}; must agree")
+        if int(self.test_labels.max()) >= self.classes:
+            raise InputError(
+                f"test label {self.test_labels.max()} is none of the training labels' classes 0..{self.classes - 1}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of an image."""
+        return self.train_images.shape[1:]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes: the training labels are 0..classes - 1."""
+        return int(self.train_labels.max()) + 1
+
+
+def load_folder(folder: Path) -> Dataset:
+    """The data set in a folder of four IDX files, plain or gzipped, called as MNIST's, Fashion-MNIST's or EMNIST's.
+
+    A file belongs to the training part where its name has "train" in it, to the test part where it has "t10k" or
+    "test"; it holds labels where it has "labels" in it, images where it has "images". Images are (n, height, width)
+    or (n, height, width, channels). Raises InputError where a file is missing, named twice, or damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; name one with four IDX files, called as those of MNIST")
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    arrays = [idx.read(_find(files, folder, part, kind)) for part in PARTS for kind in ("images", "labels")]
+    images = [array[..., None] if array.ndim == 3 else array for array in arrays[::2]]
+    return Dataset(images[0], arrays[1], images[1], arrays[3], name=folder.resolve().name)
+
+
+def _find(files: list[Path], folder: Path, part: str, kind: str) -> Path:
+    words = PARTS[part]
+    found = [path for path in files if kind in path.name and any(word in path.name for word in words)]
+    if len(found) != 1:
+        names = " or ".join(f"*{word}*{kind}*" for word in words)
+        raise InputError(f"{folder} has {len(found)} files called {names}; must have one, an IDX file")
+    return found[0]

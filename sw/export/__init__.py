@@ -1,0 +1,1 @@
+"""Exports of a quantized network: plain arrays, memory images, C source and ONNX."""

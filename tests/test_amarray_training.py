@@ -1,0 +1,134 @@
+"""amarray/training.py: `amarray train` on a small data set, stopped and resumed as a user would."""
+
+import json
+import os
+import re
+import signal
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from test_sw_dataset import idx_bytes
+
+from amarray.cli import main
+
+TEXT = """
+layers = [
+  { kind = "flatten" },
+  { kind = "dense", outputs = 8 },
+  { kind = "batchnorm" },
+  { kind = "relu" },
+  { kind = "dropout", rate = 0.1 },
+  { kind = "dense", outputs = "classes" },
+]
+[recipe]
+epochs = 4
+batch_size = 20
+learning_rate = 0.01
+validation_images = 20
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with tiny.toml and the data set `bars`; also the working directory."""
+    generator = np.random.default_rng(0)
+    (tmp_path / "bars").mkdir()
+    for part, count in (("train", 120), ("t10k", 40)):
+        labels = generator.integers(0, 4, count, dtype=np.uint8)
+        images = generator.integers(0, 60, (count, 9, 8), dtype=np.uint8)
+        images[np.arange(count), 2 * labels.astype(int)] += 150
+        (tmp_path / "bars" / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (tmp_path / "bars" / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    (tmp_path / "tiny.toml").write_text(TEXT)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+TRAIN = ("train", "tiny.toml", "--data", "bars", "--json")
+
+
+def run_json(capsys, *arguments):
+    assert main([*map(str, arguments)]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def error(capsys, *arguments, code=2):
+    assert main([*map(str, arguments)]) == code
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.endswith("...")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_own_network_on_own_data(folder, capsys):
+    result = run_json(capsys, *TRAIN, "--set", "optimizer=nesterov", "--set", "rotate=5", "--epochs", "30")
+    assert (result["model"], result["data"], result["epochs"], result["run"]) == ("tiny", "bars", 30, "runs/tiny")
+    assert result["parameters"] == 72 * 8 + 8 + 16 + 8 * 4 + 4
+    assert result["float_accuracy"] > 0.9
+    recipe = json.loads((folder / "runs" / "tiny" / "run.json").read_text())["recipe"]
+    assert (recipe["optimizer"], recipe["rotate"], recipe["batch_size"]) == ("nesterov", 5, 20)
+
+
+def interrupt_at(monkeypatch, count):
+    """Ctrl-C while step number `count` is reported."""
+    calls = []
+
+    @contextmanager
+    def bar(*arguments):
+        def update(done):
+            calls.append(done)
+            if len(calls) == count:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        yield update
+
+    monkeypatch.setattr("amarray.training.bar", bar)
+
+
+@pytest.mark.parametrize("stop", [3, 5, 12])
+def test_ctrl_c_leaves_a_checkpoint_that_resumes(folder, capsys, monkeypatch, stop):
+    whole = run_json(capsys, *TRAIN, "-o", "whole")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, stop)
+        line = error(capsys, *TRAIN, "-o", "parts", code=130)
+    assert "the same command with --resume goes on from parts.checkpoint.npz" in line
+    assert not (folder / "parts").exists()
+    assert "--resume" in error(capsys, *TRAIN, "-o", "parts")  # nothing is lost by typing the command again
+    resumed = run_json(capsys, *TRAIN, "-o", "parts", "--resume")
+    assert resumed == whole | {"run": "parts"}
+    for name in ("run.json", "model.npz"):
+        assert (folder / "parts" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+    assert not (folder / "parts.checkpoint.npz").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_checkpoints_at_the_end_of_epochs_while_it_runs(folder, capsys, monkeypatch):
+    monkeypatch.setattr("amarray.training.CHECKPOINT_SECONDS", -1)
+    steps = []
+    monkeypatch.setattr(
+        "amarray.training.save_checkpoint", lambda training, architecture, path: steps.append(training.step)
+    )
+    run_json(capsys, *TRAIN)
+    assert steps == [5, 10, 15, 20]
+
+
+def test_a_teacher_is_a_run(folder, capsys):
+    teacher = run_json(capsys, *TRAIN, "-o", "teacher")
+    pupil = run_json(capsys, *TRAIN, "-o", "pupil", "--set", "teacher=teacher", "--set", "distill=0.9")
+    assert pupil["loss"] != teacher["loss"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "resnet"), "'resnet' is neither a TOML file nor a shipped network: .*mlp"),
+        ((*TRAIN, "--set", "speed=3"), "a recipe has no field 'speed'"),
+        ((*TRAIN, "--set", "epochs"), "--set needs NAME=VALUE, not 'epochs'"),
+        ((*TRAIN, "--set", "teacher=nobody"), "'nobody' is neither a folder that `amarray train` wrote nor a shipped"),
+        ((*TRAIN, "--epochs", "0"), r"epochs must be an integer 1\.\.100000, not 0"),
+        ((*TRAIN[:2], "--data", "nowhere"), "nowhere is not a folder"),
+        ((*TRAIN, "--resume"), "cannot resume from runs/tiny.checkpoint.npz: No such file"),
+    ],
+)
+def test_bad_input_is_one_line(folder, capsys, arguments, message):
+    assert re.search(message, error(capsys, *arguments))

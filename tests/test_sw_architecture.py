@@ -1,0 +1,96 @@
+"""sw/architecture.py: every kind of layer is built as it is written, and bad tables are named by place."""
+
+import numpy as np
+import pytest
+
+from sw.architecture import LAYERS, Architecture, parameter_count
+from sw.errors import InputError
+from sw.nn.tensor import Tensor
+
+HEAD = ({"kind": "flatten"}, {"kind": "dense", "outputs": "classes"})
+RESIDUAL = {
+    "kind": "add",
+    "body": [{"kind": "conv", "outputs": 4, "size": 3, "padding": 1}, {"kind": "batchnorm"}],
+    "shortcut": [{"kind": "conv", "outputs": 4, "size": 1}],
+}
+
+
+def build(*tables, shape=(8, 8, 2), classes=3, seed=0):
+    return Architecture("test", tables).build(shape, classes, np.random.default_rng(seed))
+
+
+def test_sizes_follow_from_what_arrives():
+    model = build({"kind": "conv", "outputs": 4, "size": 3}, {"kind": "relu"}, {"kind": "maxpool"}, *HEAD)
+    assert [str(layer) for layer in model.layers] == [
+        "Conv2d 3x3 2→4",
+        "ReLU",
+        "MaxPool 2x2",
+        "Flatten",
+        "Dense 36→3",
+    ]
+    assert parameter_count(model) == 3 * 3 * 2 * 4 + 4 + 36 * 3 + 3
+
+
+def test_every_kind_can_be_built():
+    tables = [
+        {"kind": "conv", "outputs": 4, "size": 3, "stride": 1, "padding": 1, "groups": 2, "initializer": "xavier"},
+        {"kind": "batchnorm", "momentum": 0.8},
+        {"kind": "leaky_relu", "slope": 0.1},
+        {"kind": "avgpool", "size": 2},
+        RESIDUAL,
+        {"kind": "relu"},
+        {"kind": "maxpool", "size": 3, "stride": 1},
+        {"kind": "globalavgpool"},
+        {"kind": "dropout", "rate": 0.5},
+        {"kind": "sigmoid"},
+        {"kind": "tanh"},
+        {"kind": "step"},
+        {"kind": "dense", "outputs": "classes"},
+        {"kind": "softmax"},
+    ]
+    assert {table["kind"] for table in [*tables, *HEAD]} == set(LAYERS)
+    model = build(*tables)
+    assert model(Tensor(np.ones((5, 8, 8, 2), np.float32))).shape == (5, 3)
+
+
+def test_weights_come_from_the_generator():
+    weights = [build(*HEAD, seed=seed).parameters()["1.weight"].data for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert (weights[0] != weights[2]).all()
+
+
+def test_dtype():
+    model = Architecture("test", HEAD).build((2, 2, 1), 2, np.random.default_rng(0), np.float64)
+    assert {p.data.dtype for p in model.parameters().values()} == {np.dtype(np.float64)}
+
+
+CONV = {"kind": "conv", "outputs": 4, "size": 3}
+BAD = {
+    "unknown kind": ([{"kind": "lstm"}], "layer 0: kind must be one of dense, conv.*, not 'lstm'"),
+    "no table": (["relu"], "layer 0: kind must be one of .*, not None"),
+    "unknown field": ([CONV | {"kernel": 3}], r"layer 0 \(conv\) has no field 'kernel'; it has outputs, size, stride"),
+    "fields where there are none": ([{"kind": "relu", "slope": 1}], r"\(relu\) has no field 'slope'; it has none"),
+    "missing field": ([{"kind": "conv", "size": 3}], r"layer 0 \(conv\): .*missing.*'outputs'"),
+    "bad value": ([CONV | {"outputs": 0}], r"layer 0 \(conv\): outputs must be an integer of at least 1, not 0"),
+    "bad initializer": ([CONV | {"initializer": "zero"}], "initializer must be one of he, xavier, not 'zero'"),
+    "too small an image": ([CONV, {"kind": "maxpool", "size": 7}], r"layer 1 \(maxpool\): images must be .*\(7, 7\)"),
+    "dense on images": ([{"kind": "dense", "outputs": 3}], r"layer 0 \(dense\): reads vectors, .*put a flatten"),
+    "conv on a vector": ([{"kind": "flatten"}, CONV], r"layer 1 \(conv\): reads images, but a vector of 128"),
+    "groups do not divide": ([CONV | {"groups": 3}], r"layer 0 \(conv\): groups must divide"),
+    "inside a residual": (
+        [{"kind": "add", "body": [CONV, {"kind": "dense", "outputs": 2}]}],
+        r"^layer 0, body 1 \(dense\): reads vectors",
+    ),
+    "sides that differ": ([{"kind": "add", "body": [CONV]}], r"layer 0 \(add\): both sides of Add .* one shape"),
+    "empty body": ([{"kind": "add", "body": []}], "layer 0, body: must be a list"),
+    "no logits": ([{"kind": "flatten"}], r"turns an image \(8, 8, 2\) into \(128,\); must give one logit for"),
+    "too few logits": ([{"kind": "flatten"}, {"kind": "dense", "outputs": 2}], "must give one logit for each of 3"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_refuses_with_the_place(name):
+    tables, message = BAD[name]
+    with pytest.raises(InputError, match=message) as caught:
+        build(*tables)
+    assert "\n" not in str(caught.value)

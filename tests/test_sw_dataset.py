@@ -1,0 +1,88 @@
+"""sw/dataset.py: folders of IDX files of other sizes and classes, and a reason for each that is refused."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from sw.dataset import Dataset, load_folder
+from sw.errors import InputError
+
+NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+def idx_bytes(array):
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+def arrays(classes=3, shape=(5, 7)):
+    generator = np.random.default_rng(0)
+    labels = [np.arange(n, dtype=np.uint8) % classes for n in (12, 6)]
+    images = [generator.integers(0, 256, (len(part), *shape), dtype=np.uint8) for part in labels]
+    return images[0], labels[0], images[1], labels[1]
+
+
+def write(folder, contents, names=NAMES):
+    folder.mkdir(exist_ok=True)
+    for name, array in zip(names, contents, strict=True):
+        (folder / name).write_bytes(idx_bytes(array))
+    return folder
+
+
+def test_another_size_and_other_classes(tmp_path):
+    data = load_folder(write(tmp_path / "signs", arrays()))
+    assert (data.name, data.shape, data.classes) == ("signs", (5, 7, 1), 3)
+    for part, array in zip((data.train_images[..., 0], data.train_labels), arrays()[:2], strict=True):
+        np.testing.assert_array_equal(part, array)
+    np.testing.assert_array_equal(data.test_images[..., 0], arrays()[2])
+    np.testing.assert_array_equal(data.test_labels, arrays()[3])
+
+
+def test_emnist_names_gzip_and_colour(tmp_path):
+    names = [f"emnist-digits-{part}-{kind}.gz" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")]
+    contents = arrays(shape=(4, 4, 3))
+    for name, array in zip(names, contents, strict=True):
+        (tmp_path / name).write_bytes(gzip.compress(idx_bytes(array)))
+    assert load_folder(tmp_path).shape == (4, 4, 3)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    folder = write(tmp_path, arrays())
+    (folder / NAMES[3]).unlink()
+    with pytest.raises(InputError, match=r"0 files called \*t10k\*labels\* or \*test\*labels\*; must have one"):
+        load_folder(folder)
+
+
+def test_two_files_for_one_part(tmp_path):
+    folder = write(tmp_path, arrays())
+    (folder / "my-test-images").write_bytes(b"")
+    with pytest.raises(InputError, match="2 files called"):
+        load_folder(folder)
+
+
+def test_not_a_folder(tmp_path):
+    with pytest.raises(InputError, match="is not a folder"):
+        load_folder(tmp_path / "nowhere")
+
+
+def changed(**parts):
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    contents = dict(zip(names, arrays(), strict=True))
+    contents["train_images"] = contents["train_images"][..., None]
+    contents["test_images"] = contents["test_images"][..., None]
+    return contents | parts
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"train_images": np.zeros((12, 5, 7), np.uint8)}, r"training images must be uint8 \(n, height"),
+        ({"test_images": np.zeros((6, 5, 7, 1))}, "test images must be uint8 .*, not float64"),
+        ({"test_labels": np.zeros(5, np.uint8)}, "6 test images have 5 labels"),
+        ({"test_images": np.zeros((6, 5, 8, 1), np.uint8)}, r"training images are \(5, 7, 1\), test images"),
+        ({"test_labels": np.full(6, 3, np.uint8)}, r"test label 3 is none of .* classes 0\.\.2"),
+    ],
+)
+def test_refuses(parts, message):
+    with pytest.raises(InputError, match=message):
+        Dataset(**changed(**parts))
