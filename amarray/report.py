@@ -49,7 +49,8 @@ def show_export(result: dict) -> None:
     sizes = {name: f"{size:,} bytes" for name, size in result["files"].items()}
     _facts(f"{result['network']} as {result['format']}: {result['output']}", sizes)
     if result["inexact_layers"]:
-        _print(f"not exact in float32: {', '.join(map(str, result['inexact_layers']))}; see docs/exports.md")
+        layers = ", ".join(map(str, result["inexact_layers"]))
+        _print(f"layers {layers} are not exact in float32: logits can differ from golden's; see docs/exports.md")
 
 
 def show_build(result: dict) -> None:
@@ -186,7 +187,8 @@ def _facts(title: str, facts: dict[str, str]) -> None:
 
 
 def _table(title: str, columns: list[str] | None, rows: list[list[str]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, show_header=columns is not None)
+    Console().print(title, style="bold", highlight=False, soft_wrap=True)
+    table = Table(box=SIMPLE, show_header=columns is not None)
     for index in range(len(rows[0]) if rows else 0):
         name = columns[index] if columns else ""
         table.add_column(name, justify="left" if index == 0 or columns is None else "right", overflow="fold")

@@ -6,46 +6,18 @@ import re
 import signal
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
-from test_sw_dataset import idx_bytes
+from tiny import TRAIN, write_tiny
 
 from amarray.cli import main
-
-TEXT = """
-layers = [
-  { kind = "flatten" },
-  { kind = "dense", outputs = 8 },
-  { kind = "batchnorm" },
-  { kind = "relu" },
-  { kind = "dropout", rate = 0.1 },
-  { kind = "dense", outputs = "classes" },
-]
-[recipe]
-epochs = 4
-batch_size = 20
-learning_rate = 0.01
-validation_images = 20
-"""
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with tiny.toml and the data set `bars`; also the working directory."""
-    generator = np.random.default_rng(0)
-    (tmp_path / "bars").mkdir()
-    for part, count in (("train", 120), ("t10k", 40)):
-        labels = generator.integers(0, 4, count, dtype=np.uint8)
-        images = generator.integers(0, 60, (count, 9, 8), dtype=np.uint8)
-        images[np.arange(count), 2 * labels.astype(int)] += 150
-        (tmp_path / "bars" / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
-        (tmp_path / "bars" / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
-    (tmp_path / "tiny.toml").write_text(TEXT)
+    """The folder of tests/tiny.py; also the working directory."""
+    write_tiny(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-TRAIN = ("train", "tiny.toml", "--data", "bars", "--json")
 
 
 def run_json(capsys, *arguments):

@@ -58,7 +58,7 @@ def random_case(seed: int, *, width: int, lanes: int) -> Case:
         seed,
         rng.integers(1, width + 1, depth + 1).tolist(),
         weight_bits=rng.integers(2, 9, depth).tolist(),
-        activation_bits=rng.integers(4, 9, depth).tolist(),
+        activation_bits=rng.integers(2, 9, depth).tolist(),
         signed=[True, False, None][rng.integers(3)],
         multiplier=bool(rng.integers(2)),
         weights=str(rng.choice(["uniform", "high", "low", "ends", "sparse"], p=[0.6, 0.1, 0.1, 0.1, 0.1])),

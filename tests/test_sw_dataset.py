@@ -4,15 +4,12 @@ import gzip
 
 import numpy as np
 import pytest
+from tiny import idx_bytes
 
 from sw.dataset import Dataset, load_folder
 from sw.errors import InputError
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-
-
-def idx_bytes(array):
-    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
 def arrays(classes=3, shape=(5, 7)):

@@ -54,5 +54,5 @@ def test_integers_are_as_good_as_the_float_network(name, dataset):
 def test_paths_of_users_pass_through(tmp_path):
     for find in (toml_path, run_path, network_path):
         assert find(str(tmp_path)) == tmp_path
-        with pytest.raises(InputError, match="'nowhere' is neither .* nor a shipped network: cnn, "):
+        with pytest.raises(InputError, match=r"'nowhere' is neither .* nor a shipped network: cnn, "):
             find("nowhere")

@@ -90,7 +90,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int,
     line = columns * n
     kernel = weight.data.reshape(size, size, inputs, groups, outputs)
 
-    copies = np.zeros((groups, height + 2 * padding, inputs, size, columns, n), x.data.dtype)
+    copies = np.empty((groups, height + 2 * padding, inputs, size, columns, n), x.data.dtype)
+    copies[:, :padding] = copies[:, padding + height :] = 0
     inside = copies[:, padding : padding + height]
     value = np.empty((rows, groups, outputs, line), x.data.dtype)
     source = to_planes(x.data).reshape(height, groups, inputs, width, n).swapaxes(0, 1)
@@ -101,6 +102,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int,
     def copy(part: slice) -> None:
         for place, (seen, there) in enumerate(shifts):
             inside[:, part, :, place, there] = source[:, part, :, seen]
+            inside[:, part, :, place, : there.start] = inside[:, part, :, place, there.stop :] = 0
 
     def multiply(part: slice) -> None:
         np.matmul(forward, windows[:, part], out=value[part].swapaxes(0, 1))

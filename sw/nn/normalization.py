@@ -9,8 +9,8 @@ from sw.nn.layer import Layer
 from sw.nn.parallel import in_parts
 from sw.nn.tensor import Tensor, node
 
-BLOCK = 8
-"""Channels that BatchNorm takes at once: few enough to keep several threads busy."""
+BLOCK = 1 << 17
+"""Values that BatchNorm takes at once: few enough to stay in the cache from one pass over them to the next."""
 
 
 class BatchNorm(Layer):
@@ -45,29 +45,27 @@ class BatchNorm(Layer):
         if x.shape[-1:] != self.scale.shape:
             raise InputError(f"{self} reads (..., {self.scale.shape[0]}), not {x.shape}")
         training, axes, count = self.training, tuple(range(x.data.ndim - 1)), x.data.size // x.shape[-1]
-        average, variance = self.running_mean.data, self.running_variance.data
-        if training:
-            average, variance = np.empty_like(average), np.empty_like(variance)
+        if training and count < 2:
+            raise InputError(f"{self} needs at least 2 values per channel in training, not {count}")
+        average, variance = self.running_mean.data.copy(), self.running_variance.data.copy()
+        inverse = np.empty_like(variance)
         centred, value = np.empty_like(x.data), np.empty_like(x.data)
 
-        def centre(part: slice) -> None:
+        def forward(part: slice) -> None:
+            own, deviation, result = x.data[..., part], centred[..., part], value[..., part]
             if training:
-                average[part] = x.data[..., part].mean(axis=axes)
-            np.subtract(x.data[..., part], average[part], out=centred[..., part])
+                average[part] = own.mean(axis=axes)
+            np.subtract(own, average[part], out=deviation)
             if training:
-                variance[part] = _products(centred[..., part], centred[..., part]) / count
+                variance[part] = _products(deviation, deviation) / count
+            inverse[part] = 1 / np.sqrt(variance[part] + self.epsilon)
+            np.multiply(deviation, self.scale.data[part] * inverse[part], out=result)
+            result += self.shift.data[part]
 
-        _in_blocks(centre, x.shape[-1])
+        _in_blocks(forward, x.shape[-1], count)
         if training:
-            self._remember(average, variance, count)
-        inverse = 1 / np.sqrt(variance + self.epsilon)
-        factor, shift = self.scale.data * inverse, self.shift.data
-
-        def scale(part: slice) -> None:
-            np.multiply(centred[..., part], factor[part], out=value[..., part])
-            value[..., part] += shift[part]
-
-        _in_blocks(scale, x.shape[-1])
+            self._remember(average, variance * (count / (count - 1)))
+        factor = self.scale.data * inverse
 
         def gradient(g: np.ndarray) -> np.ndarray:
             if not training:
@@ -75,14 +73,14 @@ class BatchNorm(Layer):
             result = np.empty_like(centred)
 
             def backward(part: slice) -> None:
-                own, gradient, deviation = result[..., part], g[..., part], centred[..., part]
-                through_variance = _products(gradient, deviation) * inverse[part] ** 2 / -count
+                incoming, deviation, own = g[..., part], centred[..., part], result[..., part]
+                through_variance = _products(incoming, deviation) * inverse[part] ** 2 / -count
                 np.multiply(deviation, through_variance, out=own)
-                own += gradient
-                own -= gradient.mean(axis=axes)  # through the mean
+                own += incoming
+                own -= incoming.mean(axis=axes)  # through the mean
                 own *= factor[part]
 
-            _in_blocks(backward, x.shape[-1])
+            _in_blocks(backward, x.shape[-1], count)
             return result
 
         return node(
@@ -93,11 +91,8 @@ class BatchNorm(Layer):
             (self.shift, lambda g: g.sum(axis=axes)),
         )
 
-    def _remember(self, average: np.ndarray, variance: np.ndarray, count: int) -> None:
-        if count < 2:
-            raise InputError(f"{self} needs at least 2 values per channel in training, not {count}")
-        unbiased = variance * (count / (count - 1))
-        for running, latest in ((self.running_mean, average), (self.running_variance, unbiased)):
+    def _remember(self, average: np.ndarray, variance: np.ndarray) -> None:
+        for running, latest in ((self.running_mean, average), (self.running_variance, variance)):
             running.data = self.momentum * running.data + (1 - self.momentum) * latest
 
     def parameters(self) -> dict[str, Tensor]:
@@ -113,16 +108,17 @@ class BatchNorm(Layer):
         return f"BatchNorm {self.scale.shape[0]}"
 
 
-def _in_blocks(function: Callable[[slice], None], channels: int) -> None:
-    """Call function for slices of so many channels each, by all threads.
+def _in_blocks(function: Callable[[slice], None], channels: int, count: int) -> None:
+    """Call function for slices of a few channels, of `count` values each, by all threads.
 
-    How numpy forms a sum over part of an array depends on the part; so the parts do not depend on the threads.
+    How numpy forms a sum over part of an array depends on the part; so the slices do not depend on the threads.
     """
-    starts = range(0, channels, BLOCK)
+    size = max(1, BLOCK // count)
+    starts = range(0, channels, size)
 
     def call(part: slice) -> None:
         for start in starts[part]:
-            function(slice(start, min(start + BLOCK, channels)))
+            function(slice(start, min(start + size, channels)))
 
     in_parts(call, len(starts))
 

@@ -73,7 +73,7 @@ class Optimizer:
                 )
         self.steps = int(state["steps"])
         for name, arrays in self.memory().items():
-            arrays[:] = [state[f"{name}.{index}"].copy() for index in range(len(arrays))]
+            arrays[:] = [state[f"{name}.{index}"] for index in range(len(arrays))]
 
 
 class SGD(Optimizer):

@@ -100,5 +100,6 @@ def _checked_bits(name: str, value) -> int | tuple[int, ...]:
     several = isinstance(value, list | tuple)
     for bits in value if several else [value]:
         if not isinstance(bits, int) or isinstance(bits, bool) or not BITS[0] <= bits <= BITS[1]:
-            raise InputError(f"{name} must be an integer {BITS[0]}..{BITS[1]}, or a list of such, not {value!r}")
+            what = f"each of {name}" if several else name
+            raise InputError(f"{what} must be an integer {BITS[0]}..{BITS[1]}, not {bits!r}")
     return tuple(value) if several else value

@@ -1,0 +1,110 @@
+"""amarray/quantizing.py: `amarray quantize` on a tiny network: mixed bits, training under quantization, sweep."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import TRAIN, write_tiny
+
+from amarray.cli import main
+from sw import network_file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of tests/tiny.py with a trained run."""
+    folder = tmp_path_factory.mktemp("quantizing")
+    write_tiny(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main([*TRAIN, "--epochs", "30", "-o", "run"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _there(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+QUANTIZE = ("quantize", "run", "--data", "bars", "--calibration-images", "120")
+
+
+def run_json(capsys, *arguments):
+    assert main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_mixed_bits(capsys):
+    result = run_json(capsys, *QUANTIZE, "--weight-bits", "3,8", "--activation-bits", "5", "-o", "mixed.npz")
+    assert (result["weight_bits"], result["activation_bits"]) == (8, 5)
+    network = network_file.load("mixed.npz")
+    assert [layer.weight_bits for layer in network.layers] == [3, 8]
+    assert np.abs(network.layers[0].weight).max() <= 3
+
+
+def test_binary_weights(capsys):
+    run_json(capsys, *QUANTIZE, "--weight-bits", "2,8", "--weights", "binary", "-o", "binary.npz")
+    assert set(np.unique(network_file.load("binary.npz").layers[0].weight)) == {-1, 1}
+
+
+def test_aware_trains_on(capsys):
+    coarse = ("--weight-bits", "2", "--activation-bits", "2")
+    before = run_json(capsys, *QUANTIZE, *coarse, "-o", "before.npz")
+    after = run_json(capsys, *QUANTIZE, *coarse, "--aware", "--set", "average=0.9", "-o", "after.npz")
+    assert after["sha256"] != before["sha256"]
+    assert after["quantized_accuracy"] > 0.9
+    notes = network_file.load("after.npz").notes
+    assert (notes["fine_tuning"]["epochs"], notes["fine_tuning"]["average"]) == (7, 0.9)
+    assert notes["fine_tuning"]["learning_rate"] == pytest.approx(0.001)
+
+
+def test_aware_is_repeatable(capsys):
+    first, second = (run_json(capsys, *QUANTIZE, "--aware", "-o", f"{i}.npz")["sha256"] for i in range(2))
+    other = run_json(capsys, *QUANTIZE, "--aware", "--seed", "7", "-o", "2.npz")["sha256"]
+    assert first == second != other
+
+
+def test_sweep(folder, capsys):
+    result = run_json(capsys, *QUANTIZE, "--sweep", "--aware", "--epochs", "1", "-o", "sweep")
+    assert json.loads((folder / "sweep" / "sweep.json").read_text()) == result
+    with Image.open(folder / "sweep" / "sweep.png") as picture:
+        assert picture.size[0] > 500
+    for field in ("weight_bits", "activation_bits"):
+        rows = result["series"][field]
+        methods = ("post-training", "quantization-aware")
+        assert [(row[field], row["method"]) for row in rows] == [(b, m) for b in range(8, 1, -1) for m in methods]
+        for row in rows:
+            for layer in row["layers"]:
+                assert layer["proven"][0] <= layer["measured"][0] <= layer["measured"][1] <= layer["proven"][1]
+                assert 0 <= layer["saturated"] <= 1
+    rows = [row for row in result["series"]["weight_bits"] if row["method"] == "post-training"]
+    assert rows[0]["accuracy"] == pytest.approx(result["float_accuracy"], abs=0.05)
+    assert rows[-1]["layers"][0]["proven_bits"] < rows[0]["layers"][0]["proven_bits"]
+
+
+def test_sweep_prints_tables(capsys):
+    assert main([*QUANTIZE, "--sweep", "-o", "sweep"]) == 0
+    text = capsys.readouterr().out
+    assert "tiny: accuracy against weight bits" in text
+    assert re.search(r"0 dense +\d\.\d{3} %", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--weight-bits", "8,8,8"), "weight_bits has 3 entries, but 2 layers take one"),
+        (("--weight-bits", "eight"), "--weight-bits takes a number or a list like 8,4,8, not 'eight'"),
+        (("--activation-bits", "9"), "activation_bits must be an integer 2..8, not 9"),
+        (("--epochs", "3"), "epochs belongs to quantization-aware training; add --aware"),
+        (("--set", "average=0.9"), "average belongs to quantization-aware training; add --aware"),
+        (("--weights", "ternary"), "ternary weights need weight_bits 2"),
+        (("--calibration-images", "121"), "calibration images must be 1..120, not 121"),
+    ],
+)
+def test_bad_input_is_one_line(capsys, arguments, message):
+    assert main([*QUANTIZE, *arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.endswith("...")]
+    assert len(lines) == 1
+    assert message in lines[0]
