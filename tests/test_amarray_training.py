@@ -59,6 +59,7 @@ def interrupt_at(monkeypatch, count):
 
 @pytest.mark.parametrize("stop", [3, 5, 12])
 def test_ctrl_c_leaves_a_checkpoint_that_resumes(folder, capsys, monkeypatch, stop):
+    handler = signal.getsignal(signal.SIGINT)
     whole = run_json(capsys, *TRAIN, "-o", "whole")
     with monkeypatch.context() as patch:
         interrupt_at(patch, stop)
@@ -71,7 +72,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes(folder, capsys, monkeypatch, st
     for name in ("run.json", "model.npz"):
         assert (folder / "parts" / name).read_bytes() == (folder / "whole" / name).read_bytes()
     assert not (folder / "parts.checkpoint.npz").exists()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_checkpoints_at_the_end_of_epochs_while_it_runs(folder, capsys, monkeypatch):
