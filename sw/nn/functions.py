@@ -86,20 +86,3 @@ def mean(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The same elements in another shape, in the same (C) order."""
     return node("reshape", x.data.reshape(shape), (x, lambda g: g.reshape(x.shape)))
-
-
-def transpose(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The axes in another order, as numpy.transpose."""
-    return node("transpose", x.data.transpose(axes), (x, lambda g: g.transpose(np.argsort(axes))))
-
-
-def greatest(x: Tensor, axis: int) -> Tensor:
-    """The maximum along one axis, which stays, with size 1; the first of equals gets the gradient."""
-    places = x.data.argmax(axis=axis, keepdims=True)
-
-    def gradient(g: np.ndarray) -> np.ndarray:
-        result = np.zeros_like(x.data)
-        np.put_along_axis(result, places, g, axis)
-        return result
-
-    return node("max", np.take_along_axis(x.data, places, axis), (x, gradient))
