@@ -28,12 +28,16 @@ show that it equals the integer model on every image, and count what it costs in
 
 EPILOG = """\
 Start with `amarray demo`. Step by step, each command taking what the one before it wrote:
-  amarray train mlp -o runs/mlp
+  amarray train mlp --epochs 100 -o runs/mlp
   amarray quantize runs/mlp -o mlp.npz
   amarray evaluate mlp.npz
   amarray generate mlp.npz --lanes 16 --taps 8 -o build
   amarray simulate build --images 1000
   amarray synth build --device ecp5
+A shipped network needs no training:
+  amarray evaluate cnn
+  amarray quantize cnn --weight-bits 4 --sweep
+  amarray export cnn --format c -o cnn.h
 """
 
 

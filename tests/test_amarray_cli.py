@@ -47,7 +47,7 @@ def test_help_lists_every_command_with_an_example(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for command in ("train", "quantize", "evaluate", "generate", "simulate", "synth", "demo"):
+    for command in ("train", "quantize", "evaluate", "export", "generate", "simulate", "synth", "demo"):
         assert re.search(rf"^    {command} ", text, re.MULTILINE)
         assert f"amarray {command}" in text
 
