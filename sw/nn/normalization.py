@@ -9,8 +9,8 @@ from sw.nn.layer import Layer
 from sw.nn.parallel import in_parts
 from sw.nn.tensor import Tensor, node
 
-BLOCK = 1 << 17
-"""Values that BatchNorm takes at once: few enough to stay in the cache from one pass over them to the next."""
+BLOCK = 8
+"""Channels that BatchNorm takes at once: few enough to keep several threads busy."""
 
 
 class BatchNorm(Layer):
@@ -45,27 +45,29 @@ class BatchNorm(Layer):
         if x.shape[-1:] != self.scale.shape:
             raise InputError(f"{self} reads (..., {self.scale.shape[0]}), not {x.shape}")
         training, axes, count = self.training, tuple(range(x.data.ndim - 1)), x.data.size // x.shape[-1]
-        if training and count < 2:
-            raise InputError(f"{self} needs at least 2 values per channel in training, not {count}")
-        average, variance = self.running_mean.data.copy(), self.running_variance.data.copy()
-        inverse = np.empty_like(variance)
+        average, variance = self.running_mean.data, self.running_variance.data
+        if training:
+            average, variance = np.empty_like(average), np.empty_like(variance)
         centred, value = np.empty_like(x.data), np.empty_like(x.data)
 
-        def forward(part: slice) -> None:
-            own, deviation, result = x.data[..., part], centred[..., part], value[..., part]
+        def centre(part: slice) -> None:
             if training:
-                average[part] = own.mean(axis=axes)
-            np.subtract(own, average[part], out=deviation)
+                average[part] = x.data[..., part].mean(axis=axes)
+            np.subtract(x.data[..., part], average[part], out=centred[..., part])
             if training:
-                variance[part] = _products(deviation, deviation) / count
-            inverse[part] = 1 / np.sqrt(variance[part] + self.epsilon)
-            np.multiply(deviation, self.scale.data[part] * inverse[part], out=result)
-            result += self.shift.data[part]
+                variance[part] = _products(centred[..., part], centred[..., part]) / count
 
-        _in_blocks(forward, x.shape[-1], count)
+        _in_blocks(centre, x.shape[-1])
         if training:
-            self._remember(average, variance * (count / (count - 1)))
-        factor = self.scale.data * inverse
+            self._remember(average, variance, count)
+        inverse = 1 / np.sqrt(variance + self.epsilon)
+        factor, shift = self.scale.data * inverse, self.shift.data
+
+        def scale(part: slice) -> None:
+            np.multiply(centred[..., part], factor[part], out=value[..., part])
+            value[..., part] += shift[part]
+
+        _in_blocks(scale, x.shape[-1])
 
         def gradient(g: np.ndarray) -> np.ndarray:
             if not training:
@@ -73,14 +75,14 @@ class BatchNorm(Layer):
             result = np.empty_like(centred)
 
             def backward(part: slice) -> None:
-                incoming, deviation, own = g[..., part], centred[..., part], result[..., part]
-                through_variance = _products(incoming, deviation) * inverse[part] ** 2 / -count
+                own, gradient, deviation = result[..., part], g[..., part], centred[..., part]
+                through_variance = _products(gradient, deviation) * inverse[part] ** 2 / -count
                 np.multiply(deviation, through_variance, out=own)
-                own += incoming
-                own -= incoming.mean(axis=axes)  # through the mean
+                own += gradient
+                own -= gradient.mean(axis=axes)  # through the mean
                 own *= factor[part]
 
-            _in_blocks(backward, x.shape[-1], count)
+            _in_blocks(backward, x.shape[-1])
             return result
 
         return node(
@@ -91,8 +93,11 @@ class BatchNorm(Layer):
             (self.shift, lambda g: g.sum(axis=axes)),
         )
 
-    def _remember(self, average: np.ndarray, variance: np.ndarray) -> None:
-        for running, latest in ((self.running_mean, average), (self.running_variance, variance)):
+    def _remember(self, average: np.ndarray, variance: np.ndarray, count: int) -> None:
+        if count < 2:
+            raise InputError(f"{self} needs at least 2 values per channel in training, not {count}")
+        unbiased = variance * (count / (count - 1))
+        for running, latest in ((self.running_mean, average), (self.running_variance, unbiased)):
             running.data = self.momentum * running.data + (1 - self.momentum) * latest
 
     def parameters(self) -> dict[str, Tensor]:
@@ -108,17 +113,16 @@ class BatchNorm(Layer):
         return f"BatchNorm {self.scale.shape[0]}"
 
 
-def _in_blocks(function: Callable[[slice], None], channels: int, count: int) -> None:
-    """Call function for slices of a few channels, of `count` values each, by all threads.
+def _in_blocks(function: Callable[[slice], None], channels: int) -> None:
+    """Call function for slices of so many channels each, by all threads.
 
-    How numpy forms a sum over part of an array depends on the part; so the slices do not depend on the threads.
+    How numpy forms a sum over part of an array depends on the part; so the parts do not depend on the threads.
     """
-    size = max(1, BLOCK // count)
-    starts = range(0, channels, size)
+    starts = range(0, channels, BLOCK)
 
     def call(part: slice) -> None:
         for start in starts[part]:
-            function(slice(start, min(start + size, channels)))
+            function(slice(start, min(start + BLOCK, channels)))
 
     in_parts(call, len(starts))
 
