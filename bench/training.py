@@ -38,10 +38,9 @@ def amarray_side(network: str, count: int) -> dict:
     import numpy as np
 
     from sw.nn import layers
+    from sw.nn.data_parallel import DataParallel
     from sw.nn.losses import softmax_cross_entropy
     from sw.nn.optimizers import Adam
-    from sw.nn.parallel import threads
-    from sw.nn.tensor import Tensor
 
     rng = np.random.default_rng(SEED)
 
@@ -62,14 +61,15 @@ def amarray_side(network: str, count: int) -> dict:
     labels = rng.integers(0, 10, len(images))
     more = rng.random((INFERRED, 28, 28, 1), np.float32)
 
-    def step(rows: slice) -> None:
-        softmax_cross_entropy(model(Tensor(images[rows])), labels[rows]).backward()
-        optimizer.step(RATE)
+    with DataParallel(model, count) as parallel:
 
-    def infer(rows: slice) -> None:
-        model(Tensor(more[rows]))
+        def step(rows: slice) -> None:
+            parallel.backward(softmax_cross_entropy, images[rows], labels[rows])
+            optimizer.step(RATE)
 
-    with threads(count):
+        def infer(rows: slice) -> None:
+            parallel.infer(more[rows])
+
         result = measure(network, step, lambda: model.set_training(False), infer)
     return result | {"parameters": sum(parameter.data.size for parameter in parameters)}
 

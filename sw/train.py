@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from sw.architecture import Architecture
 from sw.dataset import Dataset
 from sw.errors import InputError
+from sw.nn.allocation import keep_freed_memory
 from sw.nn.clipping import clip_by_norm
 from sw.nn.layers import Layer, Sequential
 from sw.nn.losses import one_hot_cross_entropy, softmax_cross_entropy
@@ -274,6 +275,7 @@ def train(
 
 def run_to_end(training: Training, watch: Callable[[Training, Progress], None] | None = None) -> None:
     """All steps that are left, and the finish."""
+    keep_freed_memory()
     training.model.set_training(True)
     while not training.done:
         progress = training.advance()

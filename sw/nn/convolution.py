@@ -14,7 +14,6 @@ from numpy.lib.stride_tricks import as_strided
 from sw.errors import InputError
 from sw.nn.initializers import Initializer, he
 from sw.nn.layer import Layer
-from sw.nn.parallel import in_parts
 from sw.nn.tensor import Tensor, node
 from sw.nn.windows import checked_size, to_images, to_planes, window_count
 
@@ -99,30 +98,17 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int,
     windows = _successive(copies.reshape(groups, -1, inputs * size, line), size, stride)
     forward = kernel.transpose(3, 4, 0, 2, 1).reshape(groups, 1, outputs, -1)  # as the windows: row, input, column
 
-    def copy(part: slice) -> None:
-        for place, (seen, there) in enumerate(shifts):
-            inside[:, part, :, place, there] = source[:, part, :, seen]
-            inside[:, part, :, place, : there.start] = inside[:, part, :, place, there.stop :] = 0
-
-    def multiply(part: slice) -> None:
-        np.matmul(forward, windows[:, part], out=value[part].swapaxes(0, 1))
-        value[part] += bias.data.reshape(groups, outputs, 1)
-
-    in_parts(copy, height)
-    in_parts(multiply, rows)
+    for place, (seen, there) in enumerate(shifts):
+        inside[:, :, :, place, there] = source[:, :, :, seen]
+        inside[:, :, :, place, : there.start] = inside[:, :, :, place, there.stop :] = 0
+    np.matmul(forward, windows, out=value.swapaxes(0, 1))
+    value += bias.data.reshape(groups, outputs, 1)
 
     def split(g: np.ndarray) -> np.ndarray:
         return to_planes(g).reshape(rows, groups, outputs, line).swapaxes(0, 1)
 
     def gradient_of_weight(g: np.ndarray) -> np.ndarray:
-        g = split(g).swapaxes(2, 3)
-        products = np.empty((groups, rows, size * inputs * size, outputs), g.dtype)
-
-        def multiply(part: slice) -> None:
-            np.matmul(windows[:, part], g[:, part], out=products[:, part])
-
-        in_parts(multiply, rows)
-        result = products.sum(axis=1)
+        result = (windows @ split(g).swapaxes(2, 3)).sum(axis=1)
         return result.reshape(groups, size, inputs, size, outputs).transpose(1, 3, 2, 0, 4).reshape(weight.shape)
 
     def gradient_of_x(g: np.ndarray) -> np.ndarray:
@@ -131,14 +117,10 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int,
         windows = _successive(spaced, size, 1)[:, padding:]  # row y: of the rows of the result that have seen y
         backward = kernel[::-1].transpose(3, 2, 1, 0, 4).reshape(groups, inputs * size, -1)
         result = np.zeros((height, groups, inputs, width, n), g.dtype)
-
-        def multiply(part: slice) -> None:
-            for row in range(height)[part]:
-                parts = (backward @ windows[:, row]).reshape(groups, inputs, size, columns, n)
-                for place, (seen, there) in enumerate(shifts):
-                    result[row, :, :, seen] += parts[:, :, place, there]
-
-        in_parts(multiply, height)
+        for row in range(height):
+            parts = (backward @ windows[:, row]).reshape(groups, inputs, size, columns, n)
+            for place, (seen, there) in enumerate(shifts):
+                result[row, :, :, seen] += parts[:, :, place, there]
         return to_images(result.reshape(height, groups * inputs, width, n))
 
     edges = (x, gradient_of_x), (weight, gradient_of_weight), (bias, lambda g: g.sum(axis=(0, 1, 2)))

@@ -6,11 +6,10 @@ import numpy as np
 
 from sw.errors import InputError
 from sw.nn.layer import Layer
-from sw.nn.parallel import in_parts
 from sw.nn.tensor import Tensor, node
 
 BLOCK = 8
-"""Channels that BatchNorm takes at once: few enough to keep several threads busy."""
+"""Channels that BatchNorm takes at once. How numpy rounds a sum depends on how many there are beside each other."""
 
 
 class BatchNorm(Layer):
@@ -114,17 +113,9 @@ class BatchNorm(Layer):
 
 
 def _in_blocks(function: Callable[[slice], None], channels: int) -> None:
-    """Call function for slices of so many channels each, by all threads.
-
-    How numpy forms a sum over part of an array depends on the part; so the parts do not depend on the threads.
-    """
-    starts = range(0, channels, BLOCK)
-
-    def call(part: slice) -> None:
-        for start in starts[part]:
-            function(slice(start, min(start + BLOCK, channels)))
-
-    in_parts(call, len(starts))
+    """Call function for slices of BLOCK channels each."""
+    for start in range(0, channels, BLOCK):
+        function(slice(start, min(start + BLOCK, channels)))
 
 
 def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:

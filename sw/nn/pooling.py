@@ -4,7 +4,6 @@ import numpy as np
 
 from sw.nn.functions import mean, reshape
 from sw.nn.layer import Layer
-from sw.nn.parallel import in_parts
 from sw.nn.tensor import Tensor, node
 from sw.nn.windows import checked_size, places, to_images, to_planes, window_count
 
@@ -38,29 +37,17 @@ class MaxPool(_Pool):
         """Apply to (n, h, w, c)."""
         windows = self.size, self.stride, window_count(x.data, self.size, self.stride)
         planes = to_planes(x.data)
-        rows, columns = windows[-1]
-        value = np.empty((rows, planes.shape[1], columns, len(x.data)), planes.dtype)
-
-        def forward(part: slice) -> None:
-            first, *others = places(planes[:, part], *windows)
-            value[:, part] = first
-            for seen in others:
-                np.maximum(value[:, part], seen, out=value[:, part])
-
-        in_parts(forward, planes.shape[1])
+        first, *others = places(planes, *windows)
+        value = first.copy()
+        for seen in others:
+            np.maximum(value, seen, out=value)
 
         def gradient(g: np.ndarray) -> np.ndarray:
-            g, result = to_planes(g), np.zeros_like(planes)
-
-            def backward(part: slice) -> None:
-                rest = g[:, part]  # of the windows whose greatest value is not yet found
-                inputs, outputs = places(planes[:, part], *windows), places(result[:, part], *windows)
-                for seen, sums in zip(inputs, outputs, strict=True):
-                    found = rest * (seen == value[:, part])
-                    sums += found
-                    rest = rest - found
-
-            in_parts(backward, planes.shape[1])
+            rest, result = to_planes(g), np.zeros_like(planes)
+            for seen, sums in zip(places(planes, *windows), places(result, *windows), strict=True):
+                found = rest * (seen == value)
+                sums += found
+                rest = rest - found  # of the windows whose greatest value is not yet found
             return to_images(result)
 
         return node("max pool", to_images(value), (x, gradient))
