@@ -196,7 +196,9 @@ def _add_generate(subparsers) -> None:
     parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
     _add_array(parser)
     parser.add_argument(
-        "--array", metavar="FILE", help="take this array, a build or a JSON file, not the smallest of lanes x taps"
+        "--array",
+        metavar="FILE",
+        help="take this array, a build or a JSON file, not the smallest of lanes x taps x pixels",
     )
     parser.add_argument(
         "-o", "--output", metavar="BUILD", default="build", help="folder to write (default: %(default)s)"
@@ -249,6 +251,9 @@ def _add_array(parser) -> None:
     parser.add_argument("--lanes", type=int, default=16, help="output channels at a time, 1..64 (default: %(default)s)")
     parser.add_argument(
         "--taps", type=int, default=8, help="inputs a lane multiplies a cycle, 1..16 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pixels", type=int, default=1, help="output positions at a time, 1, 2 or 4 (default: %(default)s)"
     )
     parser.add_argument(
         "--schedule",

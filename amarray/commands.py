@@ -48,20 +48,22 @@ def generate(options: argparse.Namespace) -> dict:
     if options.array is not None:
         config = builds.load_array(Path(options.array))
     else:
-        config = size_array(network, options.lanes, options.taps, kind=options.schedule)
+        config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule)
     return generate_build(network, config, options.schedule, Path(options.output))
 
 
 def generate_build(network: Network, config: ArrayConfig, schedule: str, folder: Path) -> dict:
     """Compile for an array and write the build."""
     compiled = compile_network(network, config, schedule)
-    with bar(f"write Verilog, {config.lanes} lanes x {config.taps} taps", None, ""):
+    with bar(f"write Verilog, {config.shape}", None, ""):
         builds.write(compiled, folder)
     return {
         "build": str(folder),
         "network": network.name,
         "lanes": config.lanes,
         "taps": config.taps,
+        "pixels": config.pixels,
+        "array": config.shape,
         "schedule": schedule,
         "predicted_cycles_per_image": compiled.schedule.round_cycles,
         "utilization": compiled.utilization,

@@ -55,7 +55,7 @@ def demo(options: argparse.Namespace) -> dict:
         packages=["numpy"],
     )
     network = network_file.load(network_path)
-    config = size_array(network, options.lanes, options.taps, kind=options.schedule)
+    config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule)
     generated = steps.run(
         "generate",
         lambda: commands.generate_build(network, config, options.schedule, build_path),
@@ -103,6 +103,8 @@ def _summary(folder, options, steps, trained, quantized, generated, simulated, s
         "network": quantized["name"],
         "lanes": options.lanes,
         "taps": options.taps,
+        "pixels": options.pixels,
+        "array": generated["array"],
         "seed": options.seed,
         "float_accuracy": trained["float_accuracy"],
         "quantized_accuracy": quantized["quantized_accuracy"],

@@ -57,7 +57,7 @@ def show_build(result: dict) -> None:
     """After `amarray generate`."""
     kilobits = ", ".join(f"{name} {bits / 1024:.1f}" for name, bits in result["memory_bits"].items())
     _facts(
-        f"{result['network']} on {result['lanes']} lanes x {result['taps']} taps",
+        f"{result['network']} on {result['array']}",
         {
             "cycles per image, exact": str(result["predicted_cycles_per_image"]),
             "MAC utilization": _percent(result["utilization"]),
@@ -66,10 +66,16 @@ def show_build(result: dict) -> None:
             "memories, kbit": kilobits,
         },
     )
-    columns = ["layer", "inputs", "outputs", "MACs", "cycles", "wait", "utilization", "accumulator bits"]
-    keys = ["layer", "inputs", "outputs", "macs", "cycles", "wait_cycles"]
+    columns = ["layers", "kind", "result", "MACs", "cycles", "wait", "utilization", "elements", "accumulator bits"]
     rows = [
-        [*(str(layer[key]) for key in keys), _percent(layer["utilization"]), str(layer["accumulator_bits"])]
+        [
+            ", ".join(map(str, layer["layers"])),
+            layer["kind"],
+            "x".join(map(str, layer["output"])),
+            *(str(layer[key]) for key in ("macs", "cycles", "wait_cycles")),
+            _percent(layer["utilization"]),
+            *(str(layer[key]) for key in ("elements", "accumulator_bits")),
+        ]
         for layer in result["layers"]
     ]
     _table("layers", columns, rows)
@@ -98,7 +104,7 @@ def show_demo(result: dict) -> None:
     reused = set(result["reused"])
     times = {name: "reused" if name in reused else f"{seconds:.1f} s" for name, seconds in result["seconds"].items()}
     _facts(
-        f"{result['network']} on {result['lanes']} lanes x {result['taps']} taps",
+        f"{result['network']} on {result['array']}",
         {
             "float accuracy": _percent(result["float_accuracy"]),
             "quantized accuracy": _percent(result["quantized_accuracy"]),

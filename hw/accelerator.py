@@ -1,7 +1,7 @@
 """The accelerator: the top component, which connects the stages of the data path.
 
     pixels > loader > input memory  >+
-                      hidden memory >+> lanes x taps array > drain > requantizers > hidden memory
+                      hidden memory >+> lanes x taps array > drain > requantizers > max pool > hidden memory
               sequencer > loop nest >+                                     +> classifier > results
 
 From a step of the nest to the written activation everything is a fixed pipeline; what must arrive
@@ -16,13 +16,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.classifier import Classifier, result_layout
+from hw.column_max import ColumnMax
 from hw.config import ArrayConfig
 from hw.drain import Drain
 from hw.loader import Loader, pixels_layout
 from hw.loop_nest import LoopNest
 from hw.mac_array import MacArray
+from hw.max_pool import MaxPool
 from hw.memories import READ_CYCLES, BankedMemory, StaticMemory
-from hw.program import Header, header_layout, instruction_layout
+from hw.program import Header, header_layout, header_values, instruction_layout
 from hw.requantize import Requantizer, parameter_layout
 from hw.sequencer import Sequencer
 from hw.stream import connect, delayed
@@ -53,14 +55,14 @@ class Latencies:
     def of(cls, config: ArrayConfig) -> "Latencies":
         """Latencies of the array that `config` describes."""
         read = max(BankedMemory.latency(config), READ_CYCLES)
-        capture = read + MacArray.latency(config)
+        capture = read + MacArray.latency(config) + ColumnMax.latency(config)
         drained = capture + Drain.latency + READ_CYCLES
         read_setup = BankedMemory.read_setup(config)
         write_setup = BankedMemory.write_setup(config.unaligned_writes)
         return cls(
             read=read,
             capture=capture,
-            write=drained + Requantizer.latency(config),
+            write=drained + Requantizer.latency(config) + (MaxPool.latency if config.pool_loops else 0),
             logit=drained + Requantizer.total_latency + Classifier.latency,
             write_to_read=write_setup + 1 - read_setup,
             read_to_write=read_setup + 1 - write_setup,
@@ -113,10 +115,21 @@ class Accelerator(wiring.Component):
         self._weights = StaticMemory(lane_weights.size, config.weight_words, weights)
         self._parameters = StaticMemory(word_parameters.size, config.parameter_words, parameters)
         self._word_parameters = word_parameters
-        self._input = BankedMemory(config, config.input_bits, config.input_words, unaligned_writes=False)
-        self._hidden = BankedMemory(
-            config, config.activation_bits, config.hidden_words, unaligned_writes=config.unaligned_writes
-        )
+        columns = range(config.pixels)  # each reads a copy of its own
+        self._input = [
+            BankedMemory(
+                config,
+                config.input_bits,
+                config.input_words,
+                unaligned_writes=config.spreads_input and config.taps > 1,
+                stride=config.interleave,
+            )
+            for _ in columns
+        ]
+        self._hidden = [
+            BankedMemory(config, config.activation_bits, config.hidden_words, unaligned_writes=config.unaligned_writes)
+            for _ in columns
+        ]
         status = data.StructLayout({"running": 1, "instruction": ceil_log2(config.program_words)})
         super().__init__(
             {
@@ -134,7 +147,7 @@ class Accelerator(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(self.config)
         m.submodules.loader = loader = Loader(self.config)
         m.submodules.classifier = classifier = Classifier(self.config)
-        header = Signal(header_layout(self.config), init=vars(self._header))
+        header = Signal(header_layout(self.config), init=header_values(self._header, self.config))
         m.d.comb += [loader.header.eq(header), sequencer.header.eq(header)]
 
         self._connect_control(m, sequencer, nest, loader)
@@ -176,36 +189,32 @@ class Accelerator(wiring.Component):
             sequencer.full.eq(loader.full),
             loader.release.eq(sequencer.release),
         ]
-        m.submodules.input = self._input
-        write = self._input.write.payload
-        m.d.comb += [
-            write.address.word.eq(loader.o.payload.word),
-            write.elements.eq(loader.o.payload.pixels),
-            write.mask.eq(-1),
-            self._input.write.valid.eq(loader.o.valid),
-        ]
+        for column, memory in enumerate(self._input):
+            m.submodules[f"input_{column}"] = memory
+            connect(m, loader.o, memory.write)
 
     def _connect_array(self, m: Module, nest: LoopNest) -> MacArray:
         """From the steps of the nest to the operands of the array."""
-        m.submodules.hidden = self._hidden
         m.submodules.weights = self._weights
         m.submodules.array = array = MacArray(self.config)
         step = nest.o.payload
-        for memory in (self._input, self._hidden):
-            m.d.comb += memory.read.word.eq(step.read.word)
-            if memory.read_layout.unaligned:
-                m.d.comb += memory.read.bank.eq(step.read.bank)
         m.d.comb += self._weights.address.eq(step.weight)
 
         # Whichever memory answers first waits for the slowest, and so does the control.
         latency = Latencies.of(self.config).read
-        pixels = delayed(m, self._input.vector, latency - BankedMemory.latency(self.config))
-        hidden = delayed(m, self._hidden.vector, latency - BankedMemory.latency(self.config))
         weights = delayed(m, self._weights.data, latency - READ_CYCLES)
         reads_hidden = delayed(m, step.reads_hidden, latency)
         reads_signed = delayed(m, step.reads_signed, latency)
-        for activation, pixel, element in zip(array.i.payload.activations, pixels, hidden, strict=True):
-            m.d.comb += activation.eq(Mux(reads_hidden, Mux(reads_signed, element.as_signed(), element), pixel))
+        for column, (input_memory, hidden_memory) in enumerate(zip(self._input, self._hidden, strict=True)):
+            m.submodules[f"hidden_{column}"] = hidden_memory
+            for memory in (input_memory, hidden_memory):
+                m.d.comb += memory.read.word.eq(step.reads[column].word)
+                if memory.read_layout.unaligned:
+                    m.d.comb += memory.read.bank.eq(step.reads[column].bank)
+            pixels = delayed(m, input_memory.vector, latency - BankedMemory.latency(self.config))
+            hidden = delayed(m, hidden_memory.vector, latency - BankedMemory.latency(self.config))
+            for activation, pixel, element in zip(array.i.payload.activations[column], pixels, hidden, strict=True):
+                m.d.comb += activation.eq(Mux(reads_hidden, Mux(reads_signed, element.as_signed(), element), pixel))
         m.d.comb += [
             array.i.payload.weights.as_value().eq(weights),
             array.i.payload.first.eq(delayed(m, step.first, latency)),
@@ -219,11 +228,18 @@ class Accelerator(wiring.Component):
         """From the finished sums through the requantizers to the hidden memory or the classifier."""
         m.submodules.drain = drain = Drain(self.config)
         m.submodules.parameters = self._parameters
-        connect(m, array.o, drain.i)
+        if self.config.pixels > 1:
+            m.submodules.column_max = column_max = ColumnMax(self.config)
+            connect(m, array.o, column_max.i)
+            connect(m, column_max.o, drain.i)
+        else:
+            connect(m, array.o, drain.i)
         m.d.comb += self._parameters.address.eq(drain.o.payload.tile.parameter)
         word = delayed(m, drain.o.payload, READ_CYCLES)
         valid = delayed(m, drain.o.valid, READ_CYCLES, reset=True)
         parameters = data.View(self._word_parameters, self._parameters.data)
+        activations = Signal(data.ArrayLayout(self.config.activation_bits, self.config.taps))
+        written = Signal.like(activations)
         for index in range(self.config.taps):
             m.submodules[f"requantizer_{index}"] = requantizer = Requantizer(self.config)
             m.d.comb += [
@@ -232,7 +248,7 @@ class Accelerator(wiring.Component):
                 requantizer.writes_signed.eq(word.tile.writes_signed),
                 requantizer.high.eq(word.tile.high),
                 classifier.i.payload.totals[index].eq(requantizer.total),
-                self._hidden.write.payload.elements[index].eq(requantizer.activation),
+                activations[index].eq(requantizer.activation),
             ]
         total_latency = Requantizer.total_latency
         logits = classifier.i
@@ -242,9 +258,29 @@ class Accelerator(wiring.Component):
             logits.valid.eq(delayed(m, valid & word.tile.is_result, total_latency, reset=True)),
         ]
         latency = Requantizer.latency(self.config)
-        write = self._hidden.write
-        m.d.comb += [
-            write.payload.address.eq(delayed(m, word.tile.write, latency)),
-            write.payload.mask.eq(delayed(m, word.mask, latency)),
-            write.valid.eq(delayed(m, valid & ~word.tile.is_result, latency, reset=True)),
-        ]
+        ends_pool = 1
+        if self.config.pool_loops:
+            m.submodules.max_pool = max_pool = MaxPool(self.config)
+            position = max_pool.i.payload
+            m.d.comb += [
+                position.elements.eq(activations),
+                position.is_signed.eq(delayed(m, word.tile.writes_signed, latency)),
+                position.index.eq(delayed(m, word.index, latency)),
+                position.starts.eq(delayed(m, word.tile.starts_pool, latency)),
+                max_pool.i.valid.eq(delayed(m, valid, latency, reset=True)),
+                written.eq(max_pool.elements),
+            ]
+            latency += MaxPool.latency
+            ends_pool = word.tile.ends_pool
+        else:
+            m.d.comb += written.eq(activations)
+        address, mask = delayed(m, word.tile.write, latency), delayed(m, word.mask, latency)
+        is_written = delayed(m, valid & ends_pool & ~word.tile.is_result, latency, reset=True)
+        for memory in self._hidden:
+            write = memory.write
+            m.d.comb += [
+                write.payload.elements.eq(written),
+                write.payload.address.eq(address),
+                write.payload.mask.eq(mask),
+                write.valid.eq(is_written),
+            ]

@@ -28,7 +28,7 @@ from sw.network import Network
 
 MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout."""
 
 
@@ -82,7 +82,7 @@ def write(compiled: Compiled, folder: Path) -> Build:
         _dump(write_verilog(compiled, temporary / "accelerator.v"), temporary / "ports.json")
         word = data.ArrayLayout(parameter_layout(config), config.taps)
         write_memory(compiled.program, instruction_layout(config).size, temporary / "program.hex")
-        write_memory(compiled.weights, config.macs * config.weight_bits, temporary / "weights.hex")
+        write_memory(compiled.weights, config.word_weights * config.weight_bits, temporary / "weights.hex")
         write_memory(compiled.parameters, word.size, temporary / "parameters.hex")
         _dump(_description(compiled), temporary / MARKER)
     return Build(folder, compiled)
@@ -149,22 +149,22 @@ def _description(compiled: Compiled) -> dict:
 
 
 def layer_table(compiled: Compiled) -> list[dict]:
-    """Per layer: shape, cycles of one image, wait before it, utilization, accumulator width."""
+    """Per operation: shapes, cycles of one image, wait before it, utilization, memory, accumulator width."""
     schedule = compiled.schedule
     return [
         {
-            "layer": index,
-            "inputs": mapping.layer.inputs,
-            "outputs": mapping.layer.outputs,
-            "macs": mapping.layer.macs,
+            "kind": mapping.operation.name,
+            "layers": list(mapping.operation.layers),
+            "input": list(mapping.operation.source_shape),
+            "output": list(mapping.operation.shape),
+            "macs": mapping.operation.macs,
             "cycles": mapping.steps,
             "wait_cycles": delay,
             "utilization": mapping.utilization,
-            "accumulator_bits": mapping.layer.accumulator_bits(source),
+            "elements": 0 if mapping.is_result else copies * mapping.result.size,
+            "accumulator_bits": mapping.operation.accumulator_bits,
         }
-        for index, (mapping, delay, source) in enumerate(
-            zip(schedule.mappings, schedule.delays, compiled.network.source_formats, strict=False)
-        )
+        for mapping, delay, copies in zip(schedule.mappings, schedule.delays, schedule.copies, strict=False)
     ]
 
 

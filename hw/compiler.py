@@ -6,23 +6,16 @@ import numpy as np
 from amaranth.utils import bits_for
 
 from hw.accelerator import Accelerator, Latencies
-from hw.address import AddressLayout
 from hw.config import LIMITS, ArrayConfig
-from hw.mapping import Mapping
+from hw.mapping import Mapping, map_operation
 from hw.memory_plan import MemoryPlan, plan_memory
+from hw.operations import INPUT, can_interleave, interleaved, lower, plan_regions
 from hw.program import Header, Instruction, encode, instruction_layout
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, make_schedule
+from hw.spreader import parts
 from sw.errors import InputError
-from sw.network import Dense, Network
-
-REMEDIES = {
-    "conv2d": "replace it by a dense layer",
-    "maxpool": "leave it out",
-    "avgpool": "leave it out",
-    "add": "leave it out and make a chain",
-}
-"""What to do about a layer that the array does not run, by kind."""
+from sw.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,44 +56,57 @@ class Compiled:
         config = self.config
         return {
             "program": config.program_words * instruction_layout(config).size,
-            "weights": config.weight_words * config.macs * config.weight_bits,
+            "weights": config.weight_words * config.word_weights * config.weight_bits,
             "parameters": config.parameter_words * config.taps * parameter_layout(config).size,
-            "input": config.input_words * config.taps * config.input_bits,
-            "hidden": config.hidden_words * config.taps * config.activation_bits,
+            "input": config.pixels * config.input_words * config.taps * config.input_bits,
+            "hidden": config.pixels * config.hidden_words * config.taps * config.activation_bits,
         }
 
     def watchdog_cycles(self, images: int) -> int:
         """Cycles in which so many images are surely done if nobody stalls: load, rounds, drain, twice over."""
-        per_image = self.header.image_words + self.schedule.round_cycles + self.header.classes
+        per_image = self.schedule.mappings[0].load_cycles + self.schedule.round_cycles + self.header.classes
         return 2 * (images + self.schedule.stages + 1) * per_image + 2 * self.schedule.drain_cycles + 1000
 
 
-def size_array(network: Network, lanes: int, taps: int, *, kind: str = "throughput", loops: int = 2) -> ArrayConfig:
-    """The smallest array of `lanes` x `taps` that runs `network`: widths and depths fit exactly.
+def size_array(network: Network, lanes: int, taps: int, pixels: int = 1, *, kind: str = "throughput") -> ArrayConfig:
+    """The smallest array of `lanes` x `taps` x `pixels` that runs `network`: widths and depths fit exactly.
 
-    Raises InputError where no array can; layers that no array runs are all named.
+    Raises InputError where no array can.
     """
-    _refuse(_kind_problems(network))
+    shape = {"lanes": lanes, "taps": taps, "pixels": pixels, "input_gaps": _reads_border(network)}
+    shape["interleave"] = _choose_interleave(network, ArrayConfig(**shape))
+    mappings = map_network(network, ArrayConfig(**shape))
     # A network of one layer has no activations and no shift: its array has pixels' width and the least shift.
-    widths = {"activation_bits": network.input.form.bits, "shift_bits": 1} if len(network.layers) == 1 else {}
-    for needs in _format_needs(network):
+    widths = {"activation_bits": network.input.form.bits, "shift_bits": 1} if len(mappings) == 1 else {}
+    for needs in _format_needs(mappings):
         widths |= {name: max(need, widths.get(name, LIMITS[name][0])) for name, need in needs.items()}
-    has_split_tiles = any(layer.outputs > lanes for layer in network.layers[:-1])
-    config = ArrayConfig(
-        lanes=lanes,
-        taps=taps,
-        **widths,
-        loops=loops,
-        unaligned_writes=taps > 1 and lanes % taps != 0 and has_split_tiles,
-    )
-    mappings = map_layers(network, config)
+    config = ArrayConfig(**shape, **widths, **_loop_needs(mappings), **_alignment_needs(mappings))
+    mappings = map_network(network, config)
     schedule = make_schedule(mappings, kind)
     plan = plan_memory(mappings, schedule, config)
-    needs = _needs(plan, mappings, schedule, config)
-    for name, need in needs.items():
-        if need > LIMITS[name][1]:
-            raise InputError(f"this network needs {name} of {need}; an array has at most {LIMITS[name][1]}")
+    needs = _needs(plan, mappings, schedule)
+    _refuse(
+        [
+            f"this network needs {name} of {need}; an array has at most {LIMITS[name][1]}{_remedy(name)}"
+            for name, need in needs.items()
+            if need > LIMITS[name][1]
+        ]
+    )
     return replace(config, **{name: max(need, LIMITS[name][0]) for name, need in needs.items()})
+
+
+def _reads_border(network: Network) -> bool:
+    """Whether the loader should put a border around the input."""
+    return lower(network, input_gaps=True)[0].padding > 0
+
+
+def _remedy(name: str) -> str:
+    remedies = {
+        "weight_words": ": take more lanes or taps, or a smaller network",
+        "hidden_words": ": take more taps, or smaller images",
+        "input_words": ": take more taps, or smaller images",
+    }
+    return remedies.get(name, "")
 
 
 def compile_network(network: Network, config: ArrayConfig, kind: str = "throughput") -> Compiled:
@@ -109,9 +115,8 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     kind: "throughput" or "latency", see hw/schedule.py. Raises InputError with all reasons, joined by
     semicolons, where the network does not fit.
     """
-    _refuse(_kind_problems(network))
-    _refuse(_format_problems(network, config))
-    mappings = map_layers(network, config)
+    mappings = map_network(network, config)
+    _refuse(_format_problems(mappings, config) + _nest_problems(mappings, config))
     schedule = make_schedule(mappings, kind)
     plan = plan_memory(mappings, schedule, config)
     _refuse(_size_problems(plan, mappings, schedule, config))
@@ -119,15 +124,10 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     slots = schedule.body + schedule.drain
     ends = {len(schedule.body) - 1, len(slots) - 1}
     instructions = tuple(
-        _instruction(mappings, plan, slot.layer, slot.age, delay, index in ends)
+        _instruction(mappings, plan, slot.operation, slot.age, delay, index in ends)
         for index, (slot, delay) in enumerate(zip(slots, schedule.delays, strict=True))
     )
-    header = Header(
-        image_words=mappings[0].useful_chunks,
-        classes=network.classes,
-        drain_start=len(schedule.body),
-        stages=schedule.stages,
-    )
+    header = _header(network, mappings, schedule, plan)
     weights = np.concatenate([mapping.weight_words() for mapping in mappings])
     return Compiled(
         network=network,
@@ -142,46 +142,98 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     )
 
 
-def map_layers(network: Network, config: ArrayConfig) -> tuple[Mapping, ...]:
-    """Each layer on the array."""
-    return tuple(Mapping(layer, config, layer.requantize is None) for layer in network.layers)
+def _header(network: Network, mappings: tuple[Mapping, ...], schedule: Schedule, plan: MemoryPlan) -> Header:
+    source, copies, taps = mappings[0].source, mappings[0].operation.row_dilation, mappings[0].config.taps
+    beats = -(-network.input.size // taps)
+    last_part = (parts(mappings[0].config) - 1) * (taps // parts(mappings[0].config)) * copies
+    return Header(
+        image_words=beats,
+        classes=network.classes,
+        drain_start=len(schedule.body),
+        stages=schedule.stages,
+        bases=tuple(base + source.origin for base in plan.places[INPUT]),
+        row_elements=source.row // copies,
+        gap=source.pitch - source.row,
+        last_elements=network.input.size - (beats - 1) * taps,
+        copies=copies,
+        copy_step=1 - source.pitch - last_part,
+        beat_step=taps * copies,
+    )
 
 
-def _instruction(mappings, plan: MemoryPlan, layer: int, age: int, delay: int, ends_segment: bool) -> Instruction:
-    mapping = mappings[layer]
-    scale = mapping.layer.requantize
-    source = mappings[layer - 1].layer.requantize if layer else None
+def map_network(network: Network, config: ArrayConfig) -> tuple[Mapping, ...]:
+    """Each operation of the network on the array; the rows of pixels interleaved where that takes fewer cycles."""
+    operations = lower(network, input_gaps=config.input_gaps)
+    plain = _map_operations(operations, network, config)
+    if config.interleave == 1 or not can_interleave(operations[0]):
+        return plain
+    first = interleaved(operations[0], config.interleave)
+    return min(plain, _map_operations((first, *operations[1:]), network, config), key=_least_round)
+
+
+def _map_operations(operations, network: Network, config: ArrayConfig) -> tuple[Mapping, ...]:
+    regions = plan_regions(operations, network.input.shape)
+    return tuple(
+        map_operation(operation, config, regions[operation.sources[0]], regions[index])
+        for index, operation in enumerate(operations)
+    )
+
+
+def _least_round(mappings: tuple[Mapping, ...]) -> int:
+    """Cycles of a round that never waits: the array's, or the loader's if it takes longer."""
+    return max(mappings[0].load_cycles, sum(mapping.steps for mapping in mappings))
+
+
+def _choose_interleave(network: Network, config: ArrayConfig) -> int:
+    """The fewest rows to interleave that bring the cycles within 1 % of the fewest."""
+    first = lower(network, input_gaps=config.input_gaps)[0]
+    most = first.weight.shape[2] if can_interleave(first) else 1
+    choices = range(1, min(most, LIMITS["interleave"][1]) + 1)
+    rounds = {rows: _least_round(map_network(network, replace(config, interleave=rows))) for rows in choices}
+    return min(rows for rows in choices if 0.99 * rounds[rows] <= min(rounds.values()))
+
+
+def _instruction(mappings, plan: MemoryPlan, index: int, age: int, delay: int, ends_segment: bool) -> Instruction:
+    mapping, operation = mappings[index], mappings[index].operation
+    scale, reads_hidden = operation.requantize, operation.sources[0] != INPUT
+    signed = [form.signed for form in operation.source_formats]
+    first, last = (plan.places[source][0] for source in (operation.sources[0], operation.sources[-1]))
     return Instruction(
-        levels=mapping.levels,
+        levels=mapping.nest(last - first).levels(mapping.config),
         delay=delay,
         age=age,
-        read_bases=plan.reads[layer],
-        write_bases=plan.writes[layer],
-        weight_base=plan.weight_bases[layer],
-        parameter_base=plan.parameter_bases[layer],
+        read_bases=tuple(base + mapping.read_start for base in plan.places[operation.sources[0]]),
+        write_bases=(0, 0) if scale is None else tuple(base + mapping.result.origin for base in plan.places[index]),
+        weight_base=plan.weight_bases[index],
+        parameter_base=plan.parameter_bases[index],
+        column_offsets=mapping.column_offsets,
+        pools_columns=mapping.columns.pools,
+        column_write=mapping.column_write,
+        last_columns=mapping.columns.last(operation),
+        tile_lanes=mapping.tile_lanes,
         last_lanes=mapping.last_lanes,
-        reads_hidden=layer > 0,
-        reads_signed=source is not None and source.form.signed,
+        reads_hidden=reads_hidden,
+        reads_signed=(signed[0], signed[-1]),
         writes_signed=scale is not None and scale.form.signed,
         high=scale.form.high if scale is not None else 0,
         is_result=mapping.is_result,
-        releases_input=layer == 0,
+        releases_input=not reads_hidden,
         ends_segment=ends_segment,
     )
 
 
 def _parameter_words(mapping: Mapping) -> list[int]:
     """Words of `taps` packed parameters; channels that do not exist get bias 0 and shift 0."""
-    layer, config = mapping.layer, mapping.config
-    scale, ones = layer.requantize, np.ones(layer.outputs, dtype=np.int64)
+    operation, config = mapping.operation, mapping.config
+    scale, ones = operation.requantize, np.ones(operation.outputs, dtype=np.int64)
     layout = parameter_layout(config)
     channels = {
-        "bias": mapping.by_drain_word(layer.bias, fill=0),
+        "bias": mapping.by_drain_word(operation.bias, fill=0),
         "shift": mapping.by_drain_word(scale.shift if scale else 0 * ones, fill=0),
         "multiplier": mapping.by_drain_word(scale.multiplier if scale else ones, fill=1),
     }
     words = []
-    for row in range(mapping.parameter_words):
+    for row in range(mapping.parameter_depth):
         word = 0
         for tap in range(config.taps):
             for name, field in layout:
@@ -198,55 +250,65 @@ def _pack(values: np.ndarray, bits: int) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
 
-def _kind_problems(network: Network) -> list[str]:
-    return [
-        f"layer {index} is {layer.kind}, but the array runs dense layers only: {REMEDIES[layer.kind]}"
-        for index, layer in enumerate(network.layers)
-        if layer.kind != Dense.kind
-    ]
-
-
-def _format_needs(network: Network) -> list[dict[str, int]]:
-    """Per layer the least width of each number format that it uses; the accumulator includes the bias."""
+def _format_needs(mappings: tuple[Mapping, ...]) -> list[dict[str, int]]:
+    """Per operation the least width of each number format that it uses; the accumulator includes the bias."""
     needs = []
-    for layer, source in zip(network.layers, network.source_formats, strict=True):
-        widths = {"weight_bits": layer.weight_bits, "accumulator_bits": layer.accumulator_bits(source)}
-        if layer.requantize is not None:
-            multiplier = int(layer.requantize.multiplier.max())
-            widths["activation_bits"] = layer.requantize.form.bits
-            widths["shift_bits"] = int(layer.requantize.shift.max()).bit_length()
+    for mapping in mappings:
+        operation, scale = mapping.operation, mapping.operation.requantize
+        widths = {"weight_bits": operation.weight_bits, "accumulator_bits": operation.accumulator_bits}
+        if scale is not None:
+            multiplier = int(scale.multiplier.max())
+            widths["activation_bits"] = scale.form.bits
+            widths["shift_bits"] = int(scale.shift.max()).bit_length()
             widths["multiplier_bits"] = 0 if multiplier == 1 else multiplier.bit_length()
         needs.append(widths)
     return needs
 
 
-def _logits_in_flight(mappings, schedule: Schedule, config: ArrayConfig) -> int:
+def _loop_needs(mappings: tuple[Mapping, ...]) -> dict[str, int]:
+    """The least number of levels in each part of the nest."""
+    nests = [mapping.nest() for mapping in mappings]
+    reduction = max(nest.reduction_loops for nest in nests)
+    pool = max(len(nest.pool) for nest in nests)
+    outer = max(len(nest.outer) for nest in nests)
+    return {"loops": reduction + pool + 1 + outer, "reduction_loops": reduction, "pool_loops": pool}
+
+
+def _alignment_needs(mappings: tuple[Mapping, ...]) -> dict[str, bool]:
+    """Whether vectors start inside of words."""
+    return {
+        "unaligned_reads": any(mapping.unaligned_reads() for mapping in mappings),
+        "unaligned_writes": any(mapping.unaligned_writes() for mapping in mappings),
+    }
+
+
+def _logits_in_flight(mappings, schedule: Schedule) -> int:
     """Logits that are reserved at once when the receiver always takes: with such a queue the array never waits.
 
-    Room for an image is asked for one cycle before the first step of its last layer; a logit that leaves in a
+    Room for an image is asked for one cycle before the first step of its last operation; a logit that leaves in a
     cycle gives its room back for the next. The greatest need is in a long stream or where it drains.
     """
     mapping = mappings[-1]
-    tile, lane = np.divmod(np.arange(mapping.layer.outputs), config.lanes)
-    leaves = (tile + 1) * mapping.chunks - 1 + lane + Latencies.of(config).logit  # after the first step
+    leaves = mapping.logits() + Latencies.of(mapping.config).logit  # after the first step
     images = schedule.stages + 2 + int(leaves.max()) // schedule.round_cycles
+    last = len(mappings) - 1
     starts = np.array(
-        [start for start, slot, image in schedule.walk(images) if slot.layer == len(mappings) - 1 and image is not None]
+        [start for start, slot, image in schedule.walk(images) if slot.operation == last and image is not None]
     )
     still_there = [int((starts[:index, None] + leaves >= start - 1).sum()) for index, start in enumerate(starts)]
-    return mapping.layer.outputs + max(still_there)
+    return len(leaves) + max(still_there)
 
 
-def _format_problems(network: Network, config: ArrayConfig) -> list[str]:
+def _format_problems(mappings: tuple[Mapping, ...], config: ArrayConfig) -> list[str]:
     return [
-        f"layer {index} needs {name} of at least {need}, the array has {getattr(config, name)}"
-        for index, needs in enumerate(_format_needs(network))
+        f"{mapping.operation.label} needs {name} of at least {need}, the array has {getattr(config, name)}"
+        for mapping, needs in zip(mappings, _format_needs(mappings), strict=True)
         for name, need in needs.items()
         if need > getattr(config, name)
     ]
 
 
-def _needs(plan: MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) -> dict[str, int]:
+def _needs(plan: MemoryPlan, mappings, schedule: Schedule) -> dict[str, int]:
     """The least value of each parameter of the array that depends on plan and schedule."""
     return {
         "input_words": plan.input_words,
@@ -254,24 +316,34 @@ def _needs(plan: MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) 
         "weight_words": plan.weight_words,
         "parameter_words": plan.parameter_words,
         "program_words": len(schedule.body) + len(schedule.drain),
-        "result_words": _logits_in_flight(mappings, schedule, config),
+        "result_words": _logits_in_flight(mappings, schedule),
         "stages": schedule.stages,
         "delay_bits": bits_for(max(schedule.delays) + 1),  # the sequencer also counts the first cycle of a wait
     }
 
 
 def _size_problems(plan: MemoryPlan, mappings, schedule: Schedule, config: ArrayConfig) -> list[str]:
-    problems = [
+    return [
         f"the network needs {name} of at least {need}, the array has {getattr(config, name)}"
-        for name, need in _needs(plan, mappings, schedule, config).items()
+        for name, need in _needs(plan, mappings, schedule).items()
         if need > getattr(config, name)
     ]
-    writes = AddressLayout(config.hidden_words, config.taps, config.unaligned_writes)
-    splits = any(mapping.tiles > 1 and not mapping.is_result for mapping in mappings)
-    if splits and config.lanes % config.taps and not writes.unaligned:
-        problems.append(
-            f"a layer of several tiles of {config.lanes} lanes needs unaligned_writes with {config.taps} taps"
-        )
+
+
+def _nest_problems(mappings: tuple[Mapping, ...], config: ArrayConfig) -> list[str]:
+    """What the loop nest and the memories' ports of the array cannot do."""
+    problems = []
+    needs = _loop_needs(mappings)
+    outer = needs["loops"] - needs["reduction_loops"] - needs["pool_loops"]
+    least = {name: needs[name] for name in ("reduction_loops", "pool_loops")}
+    least["loops"] = config.reduction_loops + config.pool_loops + outer
+    for name, need in least.items():
+        if need > getattr(config, name):
+            problems.append(f"the network needs {name} of at least {need}, the array has {getattr(config, name)}")
+    for mapping in mappings:
+        for name, unaligned in _alignment_needs((mapping,)).items():
+            if unaligned and not getattr(config, name):
+                problems.append(f"{mapping.operation.label} needs {name} with {config.taps} taps")
     return problems
 
 

@@ -12,14 +12,17 @@ from sw.fixed import Format
 LIMITS = {
     "lanes": (1, 64),
     "taps": (1, 16),
+    "pixels": (1, 4),
     "weight_bits": (2, 8),
     "activation_bits": (2, 8),
     "input_bits": (8, 8),
+    "interleave": (1, 16),
     "accumulator_bits": (2, 53),
     "multiplier_bits": (0, 16),
     "shift_bits": (1, 6),
-    "loops": (2, 8),
+    "loops": (2, 10),
     "reduction_loops": (1, 4),
+    "pool_loops": (0, 2),
     "input_words": (2, 1 << 20),
     "hidden_words": (2, 1 << 20),
     "weight_words": (2, 1 << 20),
@@ -39,12 +42,15 @@ class ArrayConfig:
     ----------
     lanes: output channels that accumulate at the same time, 1..64.
     taps: inputs that each lane multiplies per cycle, 1..16; also the pixels of one input beat.
+    pixels: columns of lanes x taps that share the weights, each at a position of its own; 1, 2 or 4.
     weight_bits, activation_bits, input_bits: widths of a weight, a hidden activation and a pixel.
     accumulator_bits: width of an accumulator, bias included.
     multiplier_bits: width of the requantization multiplier; 0 builds the shift-only requantizer.
     shift_bits: width of the requantization shift.
-    loops: levels of the loop nest; the outermost one walks the tiles of output channels.
+    loops: levels of the loop nest.
     reduction_loops: how many innermost levels belong to one sum.
+    pool_loops: how many levels above them walk a pooling window; 0 builds no unit for the maximum. The level
+        above these walks the tiles of output channels, those further out the positions.
     input_words, hidden_words: depth of the two activation memories, in words of `taps` elements.
     weight_words: depth of the weight memory, in words of lanes·taps weights.
     parameter_words: depth of the bias and scale memory, in words of `taps` channels.
@@ -54,12 +60,15 @@ class ArrayConfig:
     delay_bits: width of an instruction's start delay.
     unaligned_reads: vectors may start at any element, not only at a multiple of `taps`.
     unaligned_writes: the same for the vectors that are written back.
+    interleave: rows of pixels that the loader can interleave, see hw/spreader.py; 1 builds nothing for it.
+    input_gaps: whether the loader can leave a gap behind each row of pixels.
 
     Raises TypeError or InputError, naming the parameter, its rule and the value.
     """
 
     lanes: int = 16
     taps: int = 8
+    pixels: int = 1
     weight_bits: int = 8
     activation_bits: int = 8
     input_bits: int = 8
@@ -68,6 +77,7 @@ class ArrayConfig:
     shift_bits: int = 5
     loops: int = 2
     reduction_loops: int = 1
+    pool_loops: int = 0
     input_words: int = 256
     hidden_words: int = 16
     weight_words: int = 128
@@ -78,6 +88,8 @@ class ArrayConfig:
     delay_bits: int = 6
     unaligned_reads: bool = False
     unaligned_writes: bool = False
+    interleave: int = 1
+    input_gaps: bool = False
 
     def __post_init__(self):
         for name, (low, high) in LIMITS.items():
@@ -86,22 +98,40 @@ class ArrayConfig:
                 raise TypeError(f"{name} must be an int, not {value!r}")
             if not low <= value <= high:
                 raise InputError(f"{name} must be {low}..{high}, not {value}")
-        for name in ("unaligned_reads", "unaligned_writes"):
+        for name in ("unaligned_reads", "unaligned_writes", "input_gaps"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be a bool, not {getattr(self, name)!r}")
+        if self.pixels == 3:
+            raise InputError("pixels must be 1, 2 or 4, not 3")
         if self.taps == 1 and (self.unaligned_reads or self.unaligned_writes):
             raise InputError(
                 "unaligned_reads and unaligned_writes must be False with 1 tap: every element starts a word"
             )
-        if self.reduction_loops >= self.loops:
+        if self.reduction_loops + self.pool_loops >= self.loops:
             raise InputError(
-                f"reduction_loops must be less than loops ({self.loops}), not {self.reduction_loops}: "
-                f"the outermost loop walks the output channels"
+                f"reduction_loops and pool_loops together must be less than loops ({self.loops}), "
+                f"not {self.reduction_loops} and {self.pool_loops}: the loop above them walks the output channels"
             )
+
+    @property
+    def shape(self) -> str:
+        """For reports: 16 lanes x 8 taps, and the columns where there are several."""
+        pixels = f" x {self.pixels} pixels" if self.pixels > 1 else ""
+        return f"{self.lanes} lanes x {self.taps} taps{pixels}"
+
+    @property
+    def spreads_input(self) -> bool:
+        """Whether the loader can do more than write pixels one behind the other."""
+        return self.interleave > 1 or self.input_gaps
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates per cycle."""
+        return self.lanes * self.taps * self.pixels
+
+    @property
+    def word_weights(self) -> int:
+        """Weights of one word of the weight memory, which the columns share."""
         return self.lanes * self.taps
 
     @property
@@ -120,9 +150,15 @@ class ArrayConfig:
         return -(-self.lanes // self.taps)
 
     @property
+    def tile_loop(self) -> int:
+        """Index of the level that walks the tiles of output channels."""
+        return self.reduction_loops + self.pool_loops
+
+    @property
     def count_bits(self) -> int:
         """Width of a loop counter: no level is longer than the memory that it walks."""
-        return ceil_log2(max(self.weight_words, self.parameter_words, self.input_words * self.taps))
+        elements = max(self.input_words, self.hidden_words) * self.taps
+        return ceil_log2(max(self.weight_words, self.parameter_words, elements))
 
     def to_json(self) -> dict:
         """All parameters by name."""

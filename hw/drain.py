@@ -1,8 +1,11 @@
 """Drain: takes the finished sums of all lanes at once and hands them on, a word of `taps` channels at a time.
 
-The lanes go on with the next sum while the last ones leave. Logits leave at the pace of one channel a
-cycle, because the classifier behind takes one at a time.
+Where columns have results of their own, the first word of each column leaves, then the second one of each, and
+so on, for they share parameters. The lanes go on with the next sum while the last ones leave. Logits leave at
+the pace of one channel a cycle, because the classifier behind takes one at a time.
 """
+
+from itertools import product
 
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
@@ -16,9 +19,12 @@ from hw.program import write_address
 from hw.stream import pipeline
 
 
-def drain_cycles(lanes: int, config: ArrayConfig, is_result: bool) -> int:
-    """Cycles that the drain is busy with a tile of `lanes` channels; the next tile may come that much later."""
-    return lanes if is_result else -(-lanes // config.taps)
+def drain_cycles(lanes: int, config: ArrayConfig, is_result: bool, columns: int = 1) -> int:
+    """Cycles that the drain is busy with a tile of `lanes` channels; the next tile may come that much later.
+
+    columns: that have results of their own, all or one.
+    """
+    return lanes if is_result else -(-lanes // config.taps) * columns
 
 
 def drained_layout(config: ArrayConfig) -> data.StructLayout:
@@ -27,14 +33,15 @@ def drained_layout(config: ArrayConfig) -> data.StructLayout:
     Members
     -------
     accumulators: one sum per channel. tile: where the word goes; `tile.lanes` counts its channels and those
-    of the words after it. mask: which channels exist. ends_tile: the tile's last word.
+    of the words after it. index: which word of its tile it is, all columns' counted; only where the array pools.
+    mask: which channels exist.
     """
     return data.StructLayout(
         {
             "accumulators": data.ArrayLayout(signed(config.accumulator_bits), config.taps),
             "tile": tile_layout(config),
+            **({"index": range(config.drain_words * config.pixels)} if config.pool_loops else {}),
             "mask": config.taps,
-            "ends_tile": 1,
         }
     )
 
@@ -61,39 +68,62 @@ class Drain(wiring.Component):
         super().__init__({"i": In(pipeline(sums_layout(config))), "o": Out(pipeline(drained_layout(config)))})
 
     def elaborate(self, platform):
-        """Build the shift register of words and the count of channels left."""
+        """Build the shift register of words, the count of channels left and the turn of the columns."""
         m = Module()
-        config, taps, word = self.config, self.config.taps, self.o.payload
-        accumulator = signed(config.accumulator_bits)
-        sums = [Signal(accumulator, name=f"sum_{i}", reset_less=True) for i in range(config.drain_words * taps)]
-        left = Signal(bits_for(config.lanes))
-        pause = Signal(range(taps))
-        tile = Signal(tile_layout(config))
+        config, taps, pixels, word = self.config, self.config.taps, self.config.pixels, self.o.payload
+        accumulator, write = signed(config.accumulator_bits), write_address(config)
+        # Slot w·pixels + c holds word w of column c.
+        slots = [
+            [Signal(accumulator, name=f"sum_{slot}_{tap}", reset_less=True) for tap in range(taps)]
+            for slot in range(config.drain_words * pixels)
+        ]
+        left, pause = Signal(bits_for(config.lanes)), Signal(range(taps))
+        tile, place = Signal(tile_layout(config)), Signal(write)
+        column, index = Signal(range(pixels)), Signal(range(len(slots)))
+        is_busy, ends_word, ends_tile = Signal(), Signal(), Signal()
+        pools = tile.pools_columns if pixels > 1 else 1
 
         m.d.comb += [
-            self.o.valid.eq((left != 0) & (pause == 0)),
+            is_busy.eq((left != 0) & (pause == 0)),
+            ends_word.eq(pools | (column == pixels - 1)),
+            ends_tile.eq(left <= taps),
+            self.o.valid.eq(is_busy & (pools | (column < tile.columns)) if pixels > 1 else is_busy),
             word.tile.eq(tile),
+            word.tile.write.eq(place),
             word.tile.lanes.eq(left),
-            word.ends_tile.eq(left <= taps),
-            *(word.accumulators[i].eq(sums[i]) for i in range(taps)),
+            *(word.accumulators[i].eq(slots[0][i]) for i in range(taps)),
             *(word.mask[i].eq(left > i) for i in range(taps)),
         ]
-        with m.If(self.o.valid):
-            m.d.sync += [
-                left.eq(Mux(word.ends_tile, 0, left - taps)),
-                pause.eq(Mux(tile.is_result & ~word.ends_tile, taps - 1, 0)),
-                tile.parameter.eq(tile.parameter + 1),
-                tile.write.eq(_next_word(write_address(config), tile.write)),
-                *(sums[i].eq(sums[i + taps]) for i in range(len(sums) - taps)),
-            ]
+        after = Signal(write)  # address of the next word of column 0
+        m.d.comb += after.eq(_next_word(write, tile.write))
+        with m.If(is_busy):
+            m.d.sync += index.eq(index + 1)
+            for slot, values in enumerate(slots):
+                next_slot = [slots[slot + by] if slot + by < len(slots) else values for by in (1, pixels)]
+                for value, one, row in zip(values, *next_slot, strict=True):
+                    m.d.sync += value.eq(Mux(pools, row, one))
+            with m.If(ends_word):
+                m.d.sync += [
+                    left.eq(Mux(ends_tile, 0, left - taps)),
+                    pause.eq(Mux(tile.is_result & ~ends_tile, taps - 1, 0)),
+                    tile.parameter.eq(tile.parameter + 1),
+                    tile.write.eq(after),
+                    place.eq(after),
+                    column.eq(0),
+                ]
+            if pixels > 1:
+                with m.Else():
+                    m.d.sync += [place.eq(write.add(place, tile.column_write)), column.eq(column + 1)]
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
         with m.If(self.i.valid):
-            m.d.sync += [
-                left.eq(self.i.payload.tile.lanes),
-                tile.eq(self.i.payload.tile),
-                *(sums[i].eq(self.i.payload.accumulators[i]) for i in range(config.lanes)),
-            ]
+            arriving = self.i.payload
+            m.d.sync += [left.eq(arriving.tile.lanes), tile.eq(arriving.tile), place.eq(arriving.tile.write)]
+            m.d.sync += [column.eq(0), index.eq(0)]
+            for lane, of in product(range(config.lanes), range(pixels)):
+                m.d.sync += slots[lane // taps * pixels + of][lane % taps].eq(arriving.accumulators[of][lane])
+        if config.pool_loops:
+            m.d.comb += word.index.eq(index)
         return m
 
 

@@ -3,11 +3,12 @@
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from hw.config import ArrayConfig
-from hw.program import header_layout
-from hw.stream import pipeline
+from hw.memories import write_layout
+from hw.program import header_layout, input_address
+from hw.spreader import Spreader, spread_cycles
+from hw.stream import connect, pipeline
 
 
 def pixels_layout(config: ArrayConfig) -> data.ArrayLayout:
@@ -15,10 +16,18 @@ def pixels_layout(config: ArrayConfig) -> data.ArrayLayout:
     return data.ArrayLayout(config.input_bits, config.taps)
 
 
+def load_cycles(config: ArrayConfig, pixels: int, row: int, copies: int) -> int:
+    """Cycles to load an image of so many pixels, `row` of them in a row, channels counted, from an unbroken stream.
+
+    copies: interleaved rows, see hw/spreader.py.
+    """
+    if config.spreads_input:
+        return spread_cycles(config, pixels, row, copies)
+    return -(-pixels // config.taps)
+
+
 class Loader(wiring.Component):
     """Fills the buffer of the even images and that of the odd ones in turn.
-
-    The buffer of an odd image lies right behind that of an even one, so the write address only counts.
 
     Parameters
     ----------
@@ -26,46 +35,68 @@ class Loader(wiring.Component):
 
     Members
     -------
-    header: In(header_layout), gives the beats of one image.
+    header: In(header_layout), describes an image.
     i: In(stream(pixels_layout)), honours back pressure: ready while the buffer in turn is free.
-    o: Out(pipeline): `word` and `pixels` to write.
+    o: Out(pipeline(write_layout)), to the input memory.
     full: Out(2), which buffers hold a whole image. release: In(2), buffers to free.
+
+    A beat a cycle; where the array spreads its input, see hw/spreader.py.
     """
 
     def __init__(self, config: ArrayConfig):
         self.config = config
-        word = {"word": ceil_log2(config.input_words), "pixels": pixels_layout(config)}
         super().__init__(
             {
                 "header": In(header_layout(config)),
                 "i": In(stream.Signature(pixels_layout(config))),
-                "o": Out(pipeline(data.StructLayout(word))),
+                "o": Out(pipeline(write_layout(input_address(config), config.input_bits, config.interleave))),
                 "full": Out(2),
                 "release": In(2),
             }
         )
 
     def elaborate(self, platform):
-        """Build the beat counter and the two flags."""
+        """Build the beat counter, the two flags, and the way of a beat to the memory."""
         m = Module()
-        odd, word, beat = Signal(), Signal(self.o.payload.word.shape()), Signal(self.header.image_words.shape())
-        take, ends_image = Signal(), Signal()
+        address, header = input_address(self.config), self.header
+        odd, beat, next_start = Signal(), Signal(header.image_words.shape()), Signal(address)
+        free, written, begins, ends, ends_image = Signal(), Signal(), Signal(), Signal(), Signal()
+        start = Signal(address)  # where the beat goes
         m.d.comb += [
-            self.i.ready.eq(~self.full.bit_select(odd, 1)),
-            take.eq(self.i.valid & self.i.ready),
-            ends_image.eq(take & (beat == self.header.image_words - 1)),
-            self.o.payload.word.eq(word),
-            self.o.payload.pixels.eq(self.i.payload),
-            self.o.valid.eq(take),
+            free.eq(~self.full.bit_select(odd, 1)),
+            begins.eq(beat == 0),
+            ends.eq(beat == header.image_words - 1),
+            ends_image.eq(written & ends),
+            start.eq(Mux(begins, Mux(odd, header.bases[1], header.bases[0]), next_start)),
         ]
-        with m.If(take):
-            m.d.sync += beat.eq(beat + 1)
-            m.d.sync += word.eq(word + 1)
+        if self.config.spreads_input:
+            m.submodules.spreader = spreader = Spreader(self.config)
+            m.d.comb += [
+                spreader.header.eq(header),
+                spreader.i.payload.eq(self.i.payload),
+                spreader.i.valid.eq(self.i.valid & free),
+                self.i.ready.eq(spreader.i.ready & free),
+                spreader.start.eq(start),
+                spreader.begins_image.eq(begins),
+                spreader.ends_image.eq(ends),
+                written.eq(spreader.written),
+            ]
+            connect(m, spreader.o, wiring.flipped(self.o))
+            following = spreader.next_start
+        else:
+            m.d.comb += [
+                self.i.ready.eq(free),
+                written.eq(self.i.valid & free),
+                self.o.payload.address.eq(start),
+                self.o.payload.elements.eq(self.i.payload),
+                self.o.payload.mask.eq(-1),
+                self.o.valid.eq(written),
+            ]
+            following = Signal(address)
+            m.d.comb += following.eq(address.add(start, address.const(address.split(self.config.taps))))
+        with m.If(written):
+            m.d.sync += [beat.eq(beat + 1), next_start.eq(following)]
         with m.If(ends_image):
-            m.d.sync += beat.eq(0)
-            m.d.sync += odd.eq(~odd)
-            with m.If(odd):
-                m.d.sync += word.eq(0)
-        filled = Mux(ends_image, Mux(odd, 0b10, 0b01), 0)
-        m.d.sync += self.full.eq((self.full & ~self.release) | filled)
+            m.d.sync += [beat.eq(0), odd.eq(~odd)]
+        m.d.sync += self.full.eq((self.full & ~self.release) | Mux(ends_image, Mux(odd, 0b10, 0b01), 0))
         return m

@@ -2,7 +2,7 @@
 
 It turns one instruction into one step per cycle. A level that is not at its end *advances* when all
 levels inside it are at theirs, and those *return* to their start; exactly one level advances a cycle,
-and its increments are added to the three addresses.
+and its increments are added to the four addresses.
 """
 
 from amaranth import Module, Mux, Signal
@@ -21,15 +21,20 @@ def tile_layout(config: ArrayConfig) -> data.StructLayout:
     Members
     -------
     write: element address of the first channel; parameter: its word in the parameter memory.
-    lanes: channels in this tile. final: the last tile of the layer.
+    pools_columns, column_write: from the instruction; columns: those that have a result; only with several columns.
+    lanes: channels in this tile. final: the last tile of the operation.
+    starts_pool, ends_pool: first and last position of a pooling window; only where the array pools.
     writes_signed, high, is_result: from the instruction.
     """
+    columns = {"pools_columns": 1, "column_write": write_address(config), "columns": bits_for(config.pixels)}
     return data.StructLayout(
         {
+            **(columns if config.pixels > 1 else {}),
             "write": write_address(config),
             "parameter": ceil_log2(config.parameter_words),
             "lanes": bits_for(config.lanes),
             "final": 1,
+            **({"starts_pool": 1, "ends_pool": 1} if config.pool_loops else {}),
             "writes_signed": 1,
             "high": config.activation_bits,
             "is_result": 1,
@@ -42,13 +47,13 @@ def step_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    read: element address of the vector of activations; weight: word of the weight memory.
+    reads: per column, element address of the vector of activations; weight: word of the weight memory.
     first, last: first and last step of a sum. reads_hidden, reads_signed: from the instruction.
     tile: where the sum goes; meaningful with `last`.
     """
     return data.StructLayout(
         {
-            "read": read_address(config),
+            "reads": data.ArrayLayout(read_address(config), config.pixels),
             "weight": ceil_log2(config.weight_words),
             "first": 1,
             "last": 1,
@@ -100,14 +105,17 @@ class LoopNest(wiring.Component):
         layout, write_layout = read_address(config), write_address(config)
         kept = Signal(instruction_layout(config))  # the instruction that runs
         enabled, first = Signal(), Signal()
-        read, write = Signal(layout), Signal(write_layout)
+        reads = [Signal(layout, name=f"read_{column}") for column in range(config.pixels)]
+        write = Signal(write_layout)
         weight, parameter = Signal(step.weight.shape()), Signal(step.tile.parameter.shape())
         remaining = [Signal(config.count_bits, name=f"remaining_{i}") for i in range(config.loops)]
         at_end = [count == 0 for count in remaining]
 
-        tile_at_end, sum_ends, all_at_end = at_end[-1], Signal(), Signal()
+        sum_ends, outer_at_end, all_at_end = Signal(), Signal(), Signal()
+        pool_at_end = _all(at_end[config.reduction_loops : config.tile_loop])
         m.d.comb += sum_ends.eq(_all(at_end[: config.reduction_loops]))
-        m.d.comb += all_at_end.eq(sum_ends & _all(at_end[config.reduction_loops :]))
+        m.d.comb += outer_at_end.eq(_all(at_end[config.tile_loop :]))
+        m.d.comb += all_at_end.eq(sum_ends & pool_at_end & outer_at_end)
         m.d.comb += self.done.eq(self.running & all_at_end)
 
         # The level that advances: the innermost one that is not at its end.
@@ -122,23 +130,27 @@ class LoopNest(wiring.Component):
                     m.d.comb += advance.eq(fields)
                 inner_at_end = inner_at_end & at_end[level]
             m.d.sync += [
-                read.eq(layout.add(read, advance.read_step)),
+                *(read.eq(layout.add(read, advance.read_step)) for read in reads),
                 weight.eq(weight + advance.weight_step),
                 write.eq(write_layout.add(write, advance.write_step)),
+                parameter.eq(parameter + advance.parameter_step),
                 first.eq(sum_ends),
             ]
-            with m.If(_all(at_end[:-1]) & ~tile_at_end):
-                m.d.sync += parameter.eq(parameter + config.drain_words)
             with m.If(self.done):
                 m.d.sync += self.running.eq(0)
 
         with m.If(self.start):
             chosen = self.instruction
+            base = Signal(layout)
+            m.d.comb += base.eq(Mux(self.odd, chosen.read_bases[1], chosen.read_bases[0]))
+            if config.pixels > 1:
+                offsets = zip(reads[1:], chosen.column_offsets, strict=True)
+                m.d.sync += [read.eq(layout.add(base, offset)) for read, offset in offsets]
             m.d.sync += [
                 kept.eq(chosen),
                 enabled.eq(self.enable),
                 self.running.eq(1),
-                read.eq(Mux(self.odd, chosen.read_bases[1], chosen.read_bases[0])),
+                reads[0].eq(base),
                 weight.eq(chosen.weight_base),
                 write.eq(Mux(self.odd, chosen.write_bases[1], chosen.write_bases[0])),
                 parameter.eq(chosen.parameter_base),
@@ -148,20 +160,34 @@ class LoopNest(wiring.Component):
 
         m.d.comb += [
             self.o.valid.eq(self.running & enabled),
-            step.read.eq(read),
+            *(step.reads[column].eq(read) for column, read in enumerate(reads)),
             step.weight.eq(weight),
             step.first.eq(first),
             step.last.eq(sum_ends),
             step.reads_hidden.eq(kept.reads_hidden),
-            step.reads_signed.eq(kept.reads_signed),
+            step.reads_signed.eq(Mux(at_end[config.reduction_loops - 1], kept.reads_signed[1], kept.reads_signed[0])),
             step.tile.write.eq(write),
             step.tile.parameter.eq(parameter),
-            step.tile.lanes.eq(Mux(tile_at_end, kept.last_lanes, config.lanes)),
-            step.tile.final.eq(tile_at_end),
+            step.tile.lanes.eq(Mux(at_end[config.tile_loop], kept.last_lanes, kept.tile_lanes)),
+            step.tile.final.eq(outer_at_end),
             step.tile.writes_signed.eq(kept.writes_signed),
             step.tile.high.eq(kept.high),
             step.tile.is_result.eq(kept.is_result),
         ]
+        if config.pixels > 1:
+            groups_at_end = _all(at_end[config.tile_loop + 1 : config.tile_loop + 2])
+            m.d.comb += [
+                step.tile.pools_columns.eq(kept.pools_columns),
+                step.tile.column_write.eq(kept.column_write),
+                step.tile.columns.eq(Mux(groups_at_end, kept.last_columns, config.pixels)),
+            ]
+        if config.pool_loops:
+            starts_pool = Signal()
+            with m.If(self.running & sum_ends):
+                m.d.sync += starts_pool.eq(pool_at_end)
+            with m.If(self.start):
+                m.d.sync += starts_pool.eq(1)
+            m.d.comb += [step.tile.starts_pool.eq(starts_pool), step.tile.ends_pool.eq(pool_at_end)]
         return m
 
 

@@ -1,4 +1,9 @@
-"""The array: lanes x taps multipliers; one vector of activations goes to all lanes."""
+"""The array: pixels x lanes x taps multipliers.
+
+One vector of activations goes to all lanes of a column, and one word of weights to all columns.
+"""
+
+from itertools import product
 
 from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
@@ -11,10 +16,12 @@ from hw.stream import delayed, pipeline
 
 
 def sums_layout(config: ArrayConfig) -> data.StructLayout:
-    """Finished sums: `accumulators` [lanes] and their `tile`."""
+    """Finished sums: `accumulators` [pixels][lanes] and their `tile`."""
     return data.StructLayout(
         {
-            "accumulators": data.ArrayLayout(signed(config.accumulator_bits), config.lanes),
+            "accumulators": data.ArrayLayout(
+                data.ArrayLayout(signed(config.accumulator_bits), config.lanes), config.pixels
+            ),
             "tile": tile_layout(config),
         }
     )
@@ -29,7 +36,7 @@ class MacArray(wiring.Component):
 
     Members
     -------
-    i: In(pipeline): `activations` [taps], `weights` [lanes][taps], `first`, `last` and the `tile` of the sum.
+    i: In(pipeline): `activations` [pixels][taps], `weights` [lanes][taps], `first`, `last` and the `tile` of the sum.
     o: Out(pipeline(sums_layout)), valid for the cycle in which a sum is complete.
 
     Latency `latency`, one step a cycle, no back pressure.
@@ -39,7 +46,7 @@ class MacArray(wiring.Component):
         self.config = config
         activation, weight = signed(config.operand_format.bits), signed(config.weight_bits)
         step = {
-            "activations": data.ArrayLayout(activation, config.taps),
+            "activations": data.ArrayLayout(data.ArrayLayout(activation, config.taps), config.pixels),
             "weights": data.ArrayLayout(data.ArrayLayout(weight, config.taps), config.lanes),
             "first": 1,
             "last": 1,
@@ -64,14 +71,14 @@ class MacArray(wiring.Component):
         tree_latency, latency = Lane.tree_latency(self.config), self.latency(self.config)
         add = delayed(m, self.i.valid, tree_latency, reset=True)
         first = delayed(m, step.first, tree_latency)
-        for index in range(self.config.lanes):
-            m.submodules[f"lane_{index}"] = lane = Lane(self.config)
+        for column, index in product(range(self.config.pixels), range(self.config.lanes)):
+            m.submodules[f"lane_{column}_{index}"] = lane = Lane(self.config)
             m.d.comb += [
-                lane.activations.eq(step.activations),
+                lane.activations.eq(step.activations[column]),
                 lane.weights.eq(step.weights[index]),
                 lane.add.eq(add),
                 lane.first.eq(first),
-                sums.accumulators[index].eq(lane.accumulator),
+                sums.accumulators[column][index].eq(lane.accumulator),
             ]
         complete = Signal()
         m.d.comb += complete.eq(self.i.valid & step.last)

@@ -4,11 +4,13 @@ A read passes the block RAM's own register and one more behind it, without which
 slowest part of an FPGA.
 """
 
-from amaranth import Cat, Module, Mux, Signal
+from math import gcd
+
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import bits_for, ceil_log2
 
 from hw.address import AddressLayout
 from hw.config import ArrayConfig
@@ -16,6 +18,18 @@ from hw.stream import delayed, pipeline
 
 READ_CYCLES = 2
 """Cycles of a read through the output register."""
+
+
+def write_layout(address: AddressLayout, element_bits: int, stride: int) -> data.StructLayout:
+    """A write of `taps` elements at once.
+
+    Members
+    -------
+    address: of the first element. elements: what to write. mask: which of them.
+    strided: element i goes `stride`·i further instead of i; only where `stride` is not 1.
+    """
+    members = {"address": address, "elements": data.ArrayLayout(element_bits, address.taps), "mask": address.taps}
+    return data.StructLayout(members | ({"strided": 1} if stride > 1 else {}))
 
 
 class StaticMemory(wiring.Component):
@@ -68,27 +82,28 @@ class BankedMemory(wiring.Component):
     config: the array, gives `taps` and whether vectors read may start in any bank (unaligned_reads).
     element_bits: width of an element, stored as it is. words: depth, at least 2.
     unaligned_writes: whether vectors written may start in any bank.
+    stride: distance of the elements of a strided write; those that are written must lie in different banks.
 
     Members
     -------
     read: In(AddressLayout), element address. vector: Out(ArrayLayout), what is there, `latency` cycles later.
-    write: In(pipeline), `address`, `elements` and a `mask` bit per element.
+    write: In(pipeline(write_layout)).
 
     One read and one write per cycle, also at once, but not of the same word.
     """
 
-    def __init__(self, config: ArrayConfig, element_bits: int, words: int, *, unaligned_writes: bool):
+    def __init__(self, config: ArrayConfig, element_bits: int, words: int, *, unaligned_writes: bool, stride: int = 1):
         taps = config.taps
         self.config, self.element_bits, self.words, self.taps = config, element_bits, words, taps
+        self.stride = stride
         self.read_layout = AddressLayout(words, taps, config.unaligned_reads)
         self.write_layout = AddressLayout(words, taps, unaligned_writes)
         vector = data.ArrayLayout(element_bits, taps)
-        write = {"address": self.write_layout, "elements": vector, "mask": taps}
         super().__init__(
             {
                 "read": In(self.read_layout),
                 "vector": Out(vector),
-                "write": In(pipeline(data.StructLayout(write))),
+                "write": In(pipeline(write_layout(self.write_layout, element_bits, stride))),
             }
         )
 
@@ -129,6 +144,8 @@ class BankedMemory(wiring.Component):
         write = self.write.payload
         banks = [Memory(shape=self.element_bits, depth=self.words, init=[]) for _ in range(self.taps)]
         elements = [Cat(write.elements[i], write.mask[i] & self.write.valid) for i in range(self.taps)]
+        if self.stride > 1:
+            elements = [Mux(write.strided, *pair) for pair in zip(self._strided(elements), elements, strict=True)]
         if self.write_layout.unaligned:
             elements = rotate(elements, write.address.bank, towards=+1)
         domain = m.d.sync if self.write_layout.unaligned else m.d.comb
@@ -136,9 +153,18 @@ class BankedMemory(wiring.Component):
             m.submodules[f"bank_{index}"] = bank
             port = bank.write_port()
             address, enabled_data = Signal.like(port.addr), Signal(self.element_bits + 1)
-            domain += [address.eq(bank_word(write.address, index)), enabled_data.eq(element)]
+            further = element[self.element_bits + 1 :]  # words, of a strided write
+            domain += [address.eq(bank_word(write.address, index) + further), enabled_data.eq(element)]
             m.d.comb += [port.addr.eq(address), Cat(port.data, port.en).eq(enabled_data)]
         return banks
+
+    def _strided(self, elements: list) -> list:
+        """Element i, where it goes if the write begins in bank 0, with the words that it lies further."""
+        slots = [Cat(elements[0] & 0)] * self.taps
+        for index, element in enumerate(elements[: self.taps // gcd(self.stride, self.taps)]):
+            further, bank = divmod(index * self.stride, self.taps)
+            slots[bank] = Cat(element, Const(further, bits_for(self.stride)))
+        return slots
 
     def _read_banks(self, m: Module, banks: list[Memory]) -> None:
         """Read element i of the vector from bank (i + b) % taps."""

@@ -1,9 +1,9 @@
 """The instruction: fields, widths, encode and decode.
 
-One instruction runs one layer for one image, as a nest of loops over
-tile of output channels > ... > chunk of `taps` inputs. Three addresses are affine in the loop
-indices; `step` of a level is what is added to the address when that level advances and all levels
-inside it return to their start, so a nest is counters and one adder per address.
+One instruction runs one operation for one image, as a nest of loops over
+position > tile of output channels > pooling window > chunk of `taps` inputs. Four addresses are affine
+in the loop indices; `step` of a level is what is added to the address when that level advances and all
+levels inside it return to their start, so a nest is counters and one adder per address.
 """
 
 from dataclasses import dataclass, fields
@@ -25,18 +25,19 @@ class Level:
     ----------
     count: iterations, at least 1.
     read_step, write_step: added to the element address when this level advances, in elements.
-    weight_step: added to the weight word address.
+    weight_step, parameter_step: added to the word addresses of weights and of parameters.
     """
 
     count: int = 1
     read_step: int = 0
     weight_step: int = 0
     write_step: int = 0
+    parameter_step: int = 0
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One layer on one image.
+    """One operation on one image.
 
     Parameters
     ----------
@@ -45,9 +46,14 @@ class Instruction:
     age: which image: 0 is the one admitted last, 1 the one before it, ...
     read_bases, write_bases: element address of the tensor for an even and an odd image.
     weight_base, parameter_base: first word in the weight and in the parameter memory.
-    last_lanes: output channels of the last tile, 1..lanes; all other tiles have `lanes`.
+    column_offsets: what each column but the first adds to the read address, in elements; pixels - 1 of them.
+    pools_columns: the columns are positions of one pooling window, and the greatest of their sums counts. Otherwise
+        each is a position of its own, with its own result.
+    column_write: distance of the columns' results, in elements.
+    last_columns: columns that have a result at the end of the level above the tiles'; elsewhere all have.
+    tile_lanes, last_lanes: output channels of a tile, and of the last tile, 1..lanes.
     reads_hidden: read the hidden memory, not the input memory.
-    reads_signed: activations read are two's complement.
+    reads_signed: whether activations are two's complement, of the first operand and of the last.
     writes_signed: results are two's complement; else unsigned, which is ReLU.
     high: greatest result; results saturate to 0..high, or to -high-1..high if signed.
     is_result: the sums leave as logits; nothing is written.
@@ -62,9 +68,14 @@ class Instruction:
     write_bases: tuple[int, int] = (0, 0)
     weight_base: int = 0
     parameter_base: int = 0
+    column_offsets: tuple[int, ...] = ()
+    pools_columns: bool = True
+    column_write: int = 0
+    last_columns: int = 1
+    tile_lanes: int = 1
     last_lanes: int = 1
     reads_hidden: bool = False
-    reads_signed: bool = False
+    reads_signed: tuple[bool, bool] = (False, False)
     writes_signed: bool = False
     high: int = 0
     is_result: bool = False
@@ -87,6 +98,10 @@ class Header:
     Parameters
     ----------
     image_words: input beats of one image.
+    bases: element addresses of the first pixel of an even and of an odd image.
+    row_elements: pixels of a row, channels counted. gap: elements between two rows. last_elements: pixels of the
+        last beat. copies: rows that are interleaved. copy_step, beat_step: from the last write of a copy of a beat to
+        the next copy, and from a beat to the next one, in elements. All of them matter only to a loader that spreads.
     classes: logits of one image.
     drain_start: index of the first instruction of the drain segment; those before it are the body.
     stages: images in flight at most, as many as the array has or fewer.
@@ -96,11 +111,23 @@ class Header:
     classes: int
     drain_start: int
     stages: int
+    bases: tuple[int, int] = (0, 0)
+    row_elements: int = 1
+    gap: int = 0
+    last_elements: int = 1
+    copies: int = 1
+    copy_step: int = 0
+    beat_step: int = 0
 
 
 def read_address(config: ArrayConfig) -> AddressLayout:
     """Layout of an activation read address; wide enough for both activation memories."""
     return AddressLayout(max(config.input_words, config.hidden_words), config.taps, config.unaligned_reads)
+
+
+def input_address(config: ArrayConfig) -> AddressLayout:
+    """Layout of an input memory write address."""
+    return AddressLayout(config.input_words, config.taps, config.spreads_input and config.taps > 1)
 
 
 def write_address(config: ArrayConfig) -> AddressLayout:
@@ -112,7 +139,19 @@ def instruction_layout(config: ArrayConfig) -> data.StructLayout:
     """Layout of one program word."""
     read, write = read_address(config), write_address(config)
     weight, parameter = ceil_log2(config.weight_words), ceil_log2(config.parameter_words)
-    level = {"last": config.count_bits, "read_step": read, "weight_step": weight, "write_step": write}
+    level = {
+        "last": config.count_bits,
+        "read_step": read,
+        "weight_step": weight,
+        "write_step": write,
+        "parameter_step": parameter,
+    }
+    columns = {
+        "column_offsets": data.ArrayLayout(read, config.pixels - 1),
+        "pools_columns": 1,
+        "column_write": write,
+        "last_columns": bits_for(config.pixels),
+    }
     return data.StructLayout(
         {
             "levels": data.ArrayLayout(data.StructLayout(level), config.loops),
@@ -122,9 +161,11 @@ def instruction_layout(config: ArrayConfig) -> data.StructLayout:
             "write_bases": data.ArrayLayout(write, 2),
             "weight_base": weight,
             "parameter_base": parameter,
+            **(columns if config.pixels > 1 else {}),
+            "tile_lanes": bits_for(config.lanes),
             "last_lanes": bits_for(config.lanes),
             "reads_hidden": 1,
-            "reads_signed": 1,
+            "reads_signed": data.ArrayLayout(1, 2),
             "writes_signed": 1,
             "high": config.activation_bits,
             "is_result": 1,
@@ -136,20 +177,44 @@ def instruction_layout(config: ArrayConfig) -> data.StructLayout:
 
 def header_layout(config: ArrayConfig) -> data.StructLayout:
     """Layout of the header."""
+    address = input_address(config)
+    spreading = {
+        "row_elements": bits_for(config.input_words * config.taps),
+        "gap": address,
+        "last_elements": bits_for(config.taps),
+        "copies": bits_for(config.interleave),
+        "copy_step": address,
+        "beat_step": address,
+    }
     return data.StructLayout(
         {
             "image_words": bits_for(config.input_words),
             "classes": bits_for(config.result_words),
             "drain_start": bits_for(config.program_words),
             "stages": bits_for(config.stages),
+            "bases": data.ArrayLayout(address, 2),
+            **(spreading if config.spreads_input else {}),
         }
     )
+
+
+def header_values(header: Header, config: ArrayConfig) -> dict:
+    """The members of `header_layout`. Raises InputError where a field is wider than the configuration allows."""
+    address, layout = input_address(config), header_layout(config)
+    values = {field.name: getattr(header, field.name) for field in fields(Header)}
+    values["bases"] = [address.split(_checked_base("bases", address, base)) for base in header.bases]
+    values |= {
+        name: address.split(values[name]) for name in ("gap", "copy_step", "beat_step") if name in layout.members
+    }
+    values = {name: values[name] for name in layout.members}
+    _check_fits("header", layout, values)
+    return values
 
 
 def encode(instruction: Instruction, config: ArrayConfig) -> int:
     """The program word. Raises InputError where a field is wider than the configuration allows."""
     read, write = read_address(config), write_address(config)
-    weight_words = 1 << ceil_log2(config.weight_words)
+    weight_words, parameter_words = 1 << ceil_log2(config.weight_words), 1 << ceil_log2(config.parameter_words)
     values = {field.name: getattr(instruction, field.name) for field in fields(Instruction)}
     values["levels"] = [
         {
@@ -157,19 +222,24 @@ def encode(instruction: Instruction, config: ArrayConfig) -> int:
             "read_step": read.split(level.read_step),
             "weight_step": level.weight_step % weight_words,
             "write_step": write.split(level.write_step),
+            "parameter_step": level.parameter_step % parameter_words,
         }
         for level in instruction.levels
     ]
     for name, address in (("read_bases", read), ("write_bases", write)):
         values[name] = [address.split(_checked_base(name, address, base)) for base in values[name]]
+    values["column_offsets"] = [read.split(offset) for offset in instruction.column_offsets]
+    values["column_write"] = write.split(instruction.column_write)
     layout = instruction_layout(config)
+    values = {name: values[name] for name in layout.members}
     _check_fits("instruction", layout, values)
     return layout.const(values).as_value().value
 
 
 def decode(word: int, config: ArrayConfig) -> Instruction:
     """The inverse of `encode`; steps come back as their residue modulo the memory's depth."""
-    constant = instruction_layout(config).from_bits(word)
+    layout = instruction_layout(config)
+    constant = layout.from_bits(word)
     read, write = read_address(config), write_address(config)
     levels = tuple(
         Level(
@@ -177,19 +247,27 @@ def decode(word: int, config: ArrayConfig) -> Instruction:
             read_step=read.join(level.read_step),
             weight_step=level.weight_step,
             write_step=write.join(level.write_step),
+            parameter_step=level.parameter_step,
         )
         for level in constant.levels
     )
     values = {}
     for field in fields(Instruction):
-        if field.name in ("levels", "read_bases", "write_bases"):
+        if (
+            field.name in ("levels", "read_bases", "write_bases", "reads_signed", "column_offsets", "column_write")
+            or field.name not in layout.members
+        ):
             continue
         value = getattr(constant, field.name)
         values[field.name] = bool(value) if field.type is bool else value
+    if config.pixels > 1:
+        values["column_offsets"] = tuple(read.join(offset) for offset in constant.column_offsets)
+        values["column_write"] = write.join(constant.column_write)
     return Instruction(
         levels=levels,
         read_bases=tuple(read.join(base) for base in constant.read_bases),
         write_bases=tuple(write.join(base) for base in constant.write_bases),
+        reads_signed=tuple(bool(signed) for signed in constant.reads_signed),
         **values,
     )
 

@@ -1,8 +1,8 @@
-"""Schedule: which image each layer works on in a round, and the exact delay before each instruction.
+"""Schedule: which image each operation works on in a round, and the exact delay before each instruction.
 
-In the latency schedule every round finishes its image. In the throughput schedule a layer may work
+In the latency schedule every round finishes its image. In the throughput schedule an operation may work
 on an image admitted some rounds ago (its *age*), so that the array computes other images while the
-sums of the last layer travel through the pipeline. Delays are the least that respect, between every
+sums of the last one travel through the pipeline. Delays are the least that respect, between every
 two instructions that share an image, a tensor or the drain:
 
 - a step reads an element after it was written;
@@ -14,25 +14,26 @@ and that let the pixel stream keep up: an input buffer is free early enough to b
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 
 from hw.accelerator import Latencies
 from hw.mapping import Mapping
+from hw.operations import INPUT, tied_operands
 from hw.sequencer import FETCH_CYCLES
 from sw.errors import InputError
 
 SCHEDULES = ("throughput", "latency")
-SEARCHED_LAYERS = 8
-"""Up to this many layers all assignments of ages are compared; beyond, every layer gets an age of its own."""
+SEARCHED_OPERATIONS = 6
+"""Up to this many operations all assignments of ages are compared; beyond, one age after the other is raised."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in the program: one layer on the image of one age."""
+    """A place in the program: one operation on the image of one age."""
 
-    layer: int
+    operation: int
     age: int
 
 
@@ -42,10 +43,10 @@ class Schedule:
 
     Parameters
     ----------
-    mappings: the layers.
+    mappings: the operations.
     body, drain: the slots of both segments.
     delays: idle cycles before each slot's first step, body first.
-    copies: per hidden tensor 2 where two images' values live at the same time, else 1.
+    copies: per operation 2 where its results for two images live at the same time, else 1.
     """
 
     mappings: tuple[Mapping, ...]
@@ -55,13 +56,18 @@ class Schedule:
     copies: tuple[int, ...]
 
     @property
+    def ages(self) -> tuple[int, ...]:
+        """Age of each operation in the body."""
+        return tuple(slot.age for slot in self.body)
+
+    @property
     def stages(self) -> int:
         """Images in flight at most."""
         return max(slot.age for slot in self.body) + 1
 
     def steps(self, slot: Slot) -> int:
         """Cycles in which the array works for a slot."""
-        return self.mappings[slot.layer].steps
+        return self.mappings[slot.operation].steps
 
     @cached_property
     def round_cycles(self) -> int:
@@ -74,8 +80,13 @@ class Schedule:
         return sum(map(self.steps, self.drain)) + sum(self.delays[len(self.body) :])
 
     def busy_cycles(self, images: int) -> int:
-        """Cycles that the program runs for so many images in an unbroken stream; one is the first start."""
-        return 1 + images * self.round_cycles + self.drain_cycles
+        """Cycles that the program runs for so many images in an unbroken stream, until their last logit leaves.
+
+        One is the first start. What the next image would wait after the last step counts while logits still leave.
+        """
+        last, before_next = self.mappings[-1], self.delays[0]
+        leaves = int(last.logits().max()) + Latencies.of(last.config).logit - (last.steps - 1)
+        return 1 + images * self.round_cycles + self.drain_cycles - max(0, before_next - leaves)
 
     def result_cycles(self, images: int) -> np.ndarray:
         """(images,) cycle in which each image's last logit leaves, counted from the first image's.
@@ -85,7 +96,7 @@ class Schedule:
         last = len(self.mappings) - 1
         times = np.zeros(images, dtype=np.int64)
         for start, slot, image in self.walk(images):
-            if slot.layer == last and image is not None:
+            if slot.operation == last and image is not None:
                 times[image] = start
         return times - times[0]
 
@@ -118,23 +129,50 @@ def make_schedule(mappings: tuple[Mapping, ...], kind: str) -> Schedule:
     """The schedule with the shortest round; among equals the one with the fewest images in flight."""
     if kind not in SCHEDULES:
         raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, not {kind!r}")
-    borders = len(mappings) - 1
+    zero = (0,) * len(mappings)
+    best = _with_ages(mappings, zero)
     if kind == "latency":
-        choices = [(0,) * borders]
-    elif len(mappings) <= SEARCHED_LAYERS:
-        choices = list(product((0, 1), repeat=borders))
-    else:
-        choices = [(1,) * borders]
-    candidates = [_with_ages(mappings, np.cumsum((0, *choice)).tolist()) for choice in choices]
-    return min(candidates, key=lambda schedule: (schedule.round_cycles, schedule.stages))
+        return best
+    if len(mappings) <= SEARCHED_OPERATIONS:
+        for steps in product((0, 1), repeat=len(mappings) - 1):
+            best = _better(mappings, best, tuple(np.cumsum((0, *steps)).tolist()))
+        return best
+    ages = zero
+    for border in range(1, len(mappings)):
+        raised = tuple(age + (index >= border) for index, age in enumerate(ages))
+        best = _better(mappings, best, raised)
+        if best.ages == raised:
+            ages = raised
+    return best
 
 
-def _with_ages(mappings: tuple[Mapping, ...], ages: list[int]) -> Schedule:
-    """The schedule in which layer i works on the image of age ages[i]."""
-    body = tuple(Slot(layer, age) for layer, age in enumerate(ages))
+def _better(mappings: tuple[Mapping, ...], best: Schedule, ages: tuple[int, ...]) -> Schedule:
+    """The better one of a schedule and of that with these ages, if the latter exists."""
+    if _copies(mappings, ages) is None:
+        return best
+    return min(best, _with_ages(mappings, ages), key=lambda schedule: (schedule.round_cycles, schedule.stages))
+
+
+def _copies(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Places of each operation's result, 2 where a reader works on an older image; None if one would need more."""
+    copies = [1] * len(mappings)
+    for reader, mapping in enumerate(mappings):
+        for source in mapping.operation.sources:
+            if source != INPUT:
+                copies[source] = max(copies[source], 1 + ages[reader] - ages[source])
+    for tied in tied_operands(tuple(mapping.operation for mapping in mappings)):
+        most = max(copies[source] for source in tied)
+        for source in tied:
+            copies[source] = most
+    return tuple(copies) if max(copies) <= 2 else None
+
+
+def _with_ages(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> Schedule:
+    """The schedule in which operation i works on the image of age ages[i]."""
+    body = tuple(Slot(operation, age) for operation, age in enumerate(ages))
     rounds = range(1, max(ages) + 1)
-    drain = tuple(Slot(layer, age - by) for by in rounds for layer, age in enumerate(ages) if age >= by)
-    copies = tuple(1 + after - before for before, after in pairwise(ages))
+    drain = tuple(Slot(operation, age - by) for by in rounds for operation, age in enumerate(ages) if age >= by)
+    copies = _copies(mappings, ages)
     delays = _least_fetch_delays(mappings, body, drain)
     while True:
         schedule = Schedule(mappings, body, drain, tuple(delays), copies)
@@ -151,10 +189,10 @@ def _least_fetch_delays(mappings, body, drain) -> list[int]:
     """Delays that give the sequencer the time to fetch each instruction."""
     slots = body + drain
     before = (body[-1], *slots[:-1])
-    delays = [max(0, FETCH_CYCLES - mappings[slot.layer].steps) for slot in before]
+    delays = [max(0, FETCH_CYCLES - mappings[slot.operation].steps) for slot in before]
     if drain:
         delays[len(body)] = delays[0] + FETCH_CYCLES  # the sequencer first sees that no image is there
-        delays[0] = max(delays[0], FETCH_CYCLES - mappings[drain[-1].layer].steps)
+        delays[0] = max(delays[0], FETCH_CYCLES - mappings[drain[-1].operation].steps)
         delays[len(body)] = max(delays[len(body)], delays[0] + FETCH_CYCLES)
     return delays
 
@@ -184,35 +222,43 @@ def _two_streams(schedule: Schedule):
 
 def _distance(schedule: Schedule, before: Slot, before_image: int, after: Slot, after_image: int) -> int:
     """Least cycles from the first step of `before` to that of `after`."""
-    first, second = schedule.mappings[before.layer], schedule.mappings[after.layer]
+    first, second = schedule.mappings[before.operation], schedule.mappings[after.operation]
     least = first.drain_free - second.first_capture
-    if after.layer == before.layer + 1 and after_image == before_image:
-        least = max(least, _read_after_write(first, second))
-    if after.layer == before.layer - 1 and (after_image - before_image) % schedule.copies[after.layer] == 0:
-        least = max(least, _write_after_read(first, second))
+    if before_image == after_image and before.operation in second.operation.sources:
+        least = max(least, _read_after_write(first, second, before.operation))
+    later = after_image != before_image and (after_image - before_image) % schedule.copies[after.operation] == 0
+    if later and after.operation in first.operation.sources:
+        least = max(least, _write_after_read(first, second, after.operation))
     return least
 
 
-@lru_cache
-def _read_after_write(first: Mapping, second: Mapping) -> int:
-    """Least cycles between the first steps of a layer and of the next one on the same image."""
+@lru_cache(maxsize=4096)
+def _read_after_write(first: Mapping, second: Mapping, source: int) -> int:
+    """Least cycles between the first steps of an operation and of one that reads its result."""
     latencies = Latencies.of(first.config)
     written = first.drains() + latencies.write + latencies.write_to_read
-    return int((written - second.first_reads()).max())
+    return max(int((written - reads).max()) for reads in _by_operand(second.first_reads, second, source))
 
 
-@lru_cache
-def _write_after_read(first: Mapping, second: Mapping) -> int:
-    """Least cycles between the first steps of a layer and of the one before it on a later image."""
+@lru_cache(maxsize=4096)
+def _write_after_read(first: Mapping, second: Mapping, source: int) -> int:
+    """Least cycles between the first steps of an operation and of its source on a later image."""
     latencies = Latencies.of(first.config)
-    read = first.last_reads() + latencies.read_to_write
-    return int((read - second.drains() - latencies.write).max())
+    written = second.drains() + latencies.write
+    reads = _by_operand(first.last_reads, first, source)
+    return max(int((read + latencies.read_to_write - written).max()) for read in reads)
+
+
+def _by_operand(times, reader: Mapping, source: int) -> list[np.ndarray]:
+    """Times of the reads of a source, once for each operand that it is."""
+    return [times(operand) for operand, index in enumerate(reader.operation.sources) if index == source]
 
 
 def _late_input(schedule: Schedule) -> tuple[int, int] | None:
     """Slot 0 and the missing cycles, if a saturated pixel stream could not refill the buffers in time."""
-    beats = schedule.mappings[0].useful_chunks
-    used = schedule.mappings[0].steps  # from the start of a round to the release of its buffer
-    least = max(beats, -(-(used + beats + 1) // 2))
+    first = schedule.mappings[0]
+    load = first.load_cycles
+    used = first.steps  # from the start of a round to the release of its buffer
+    least = max(load, -(-(used + load + 1) // 2))
     missing = least - schedule.round_cycles
     return (0, missing) if missing > 0 else None

@@ -95,7 +95,7 @@ def test_generate_for_the_array_of_another_build(workplace, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"accumulator_bits": 12}, "layer 0 needs accumulator_bits of at least "),
+        ({"accumulator_bits": 12}, "layer 0 (dense) needs accumulator_bits of at least "),
         ({"weight_words": 100}, "the network needs weight_words of at least 416, the array has 100"),
         (
             {"hidden_words": 2, "input_words": 9},

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from networks import random_images, random_network
+from networks import random_conv_network, random_image_network, random_images, random_network
 from rtl import run
 
 from hw.accelerator import Counters, Latencies
@@ -26,18 +26,20 @@ class Case:
     kind: str = "throughput"
     roomy: bool = False
     images: int = 5
+    pixels: int = 1
 
     def compile(self) -> Compiled:
         """The smallest array for the network, or a roomy one, with every option built."""
-        config = size_array(self.network, self.lanes, self.taps, kind=self.kind)
+        config = size_array(self.network, self.lanes, self.taps, self.pixels, kind=self.kind)
         if self.roomy:
             config = replace(
                 config,
                 accumulator_bits=config.accumulator_bits + 3,
                 multiplier_bits=max(1, config.multiplier_bits),
-                loops=4,
-                reduction_loops=2,
+                loops=config.loops + 1 + (config.pool_loops < 2),
+                pool_loops=min(2, config.pool_loops + 1),
                 input_words=config.input_words + 3,
+                input_gaps=True,
                 hidden_words=config.hidden_words + self.lanes + 5,
                 weight_words=config.weight_words + 1,
                 program_words=config.program_words + 3,
@@ -74,6 +76,21 @@ def random_case(seed: int, *, width: int, lanes: int) -> Case:
     )
 
 
+def random_image_case(seed: int, *, size: int, channels: int, lanes: int, images: int = 3) -> Case:
+    """Any network on images on any array."""
+    rng = np.random.default_rng(seed)
+    shape = (*rng.integers(3, size + 1, 2).tolist(), int(rng.choice([1, 1, *range(1, channels + 1)])))
+    return Case(
+        random_image_network(seed, shape=shape, last=("dense", "pooled", "avgpool")[seed % 3]),
+        lanes=int(rng.integers(1, lanes + 1)),
+        taps=int(rng.integers(1, 17)),
+        pixels=int(rng.choice([1, 2, 4])),
+        kind=str(rng.choice(SCHEDULES)),
+        roomy=bool(rng.random() < 0.2),
+        images=images,
+    )
+
+
 def check_values(compiled: Compiled, images: np.ndarray, **options):
     """Simulate, and require golden's answers; returns the simulation."""
     simulation = simulate_component(
@@ -92,7 +109,7 @@ def check_values(compiled: Compiled, images: np.ndarray, **options):
 
 def first_result_cycle(compiled: Compiled) -> int:
     """Cycle of the first image's last logit: its pixels, its layers, and the way of the sum to the port."""
-    schedule, header = compiled.schedule, compiled.header
+    schedule = compiled.schedule
     slots = [*schedule.body * schedule.stages, *schedule.drain]
     delays = [*schedule.delays[: len(schedule.body)] * schedule.stages, *schedule.delays[len(schedule.body) :]]
     last = len(schedule.mappings) - 1
@@ -100,7 +117,7 @@ def first_result_cycle(compiled: Compiled) -> int:
     wanted = rounds * len(schedule.body)
     steps = sum(schedule.steps(slot) for slot in slots[:wanted]) + sum(delays[1:wanted])
     logits = schedule.mappings[last].last_lanes
-    return header.image_words + steps + Latencies.of(compiled.config).logit + logits - 1
+    return schedule.mappings[0].load_cycles + steps + Latencies.of(compiled.config).logit + logits - 1
 
 
 def check(case: Case) -> None:
@@ -128,6 +145,39 @@ def test_random_network_on_random_array(seed):
 @pytest.mark.parametrize("seed", range(1000, 1300))
 def test_random_network_on_random_array_of_any_size(seed):
     check(random_case(seed, width=100, lanes=64))
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_random_image_network_on_random_array(seed):
+    check(random_image_case(seed, size=9, channels=3, lanes=9))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2000, 3500))
+def test_random_image_network_on_random_array_of_any_size(seed):
+    check(random_image_case(seed, size=12, channels=6, lanes=24))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_convolutions(seed):
+    """Kernels 1..7, strides, paddings, groups, up to 20 channels."""
+    rng = np.random.default_rng(seed)
+    check(
+        Case(
+            random_conv_network(seed),
+            lanes=int(rng.integers(1, 13)),
+            taps=int(rng.integers(2, 17)),
+            pixels=int(rng.choice([1, 2, 4])),
+            kind=str(rng.choice(SCHEDULES)),
+            images=2,
+        )
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3000, 3500))
+def test_random_convolutions_in_numbers(seed):
+    test_random_convolutions(seed)
 
 
 SMALL = [23, 11, 7]
@@ -162,6 +212,25 @@ def test_stalls_change_no_answer(idle, back_pressure):
     case = Case(random_network(3, SMALL, signed=None), lanes=4, taps=4)
     images = random_images(3, case.network, 8)
     check_values(case.compile(), images, idle=idle, back_pressure=back_pressure, seed=3)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stalls_change_no_answer_of_an_image_network(seed):
+    case = random_image_case(500 + seed, size=8, channels=3, lanes=6)
+    rng = np.random.default_rng(seed)
+    stalls = {"idle": str(rng.choice(IDLE)), "back_pressure": str(rng.choice(BACK_PRESSURE)), "seed": seed}
+    check_values(case.compile(), random_images(seed, case.network, 5), **stalls)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_reset_in_the_middle_of_an_image_of_an_image_network(seed):
+    compiled = random_image_case(600 + seed, size=8, channels=3, lanes=6).compile()
+    images = random_images(seed, compiled.network, 2)
+    cycles = int(np.random.default_rng(seed).integers(1, 3 * compiled.schedule.round_cycles))
+    fresh = check_values(compiled, images)
+    after = check_values(compiled, images, reset_after=cycles)
+    assert after.result_cycles.tolist() == fresh.result_cycles.tolist()
+    assert after.counters == fresh.counters
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)

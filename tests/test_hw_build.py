@@ -59,7 +59,9 @@ def test_description_predicts_the_cycles(folder, written):
     description = json.loads((folder / "build.json").read_text())
     schedule = written.compiled.schedule
     assert description["predicted_cycles_per_image"] == schedule.round_cycles
-    assert [layer["outputs"] for layer in description["layers"]] == [4, 3]
+    assert [layer["output"] for layer in description["layers"]] == [[1, 1, 4], [1, 1, 3]]
+    assert [(layer["kind"], layer["layers"]) for layer in description["layers"]] == [("dense", [0]), ("dense", [1])]
+    assert [layer["elements"] for layer in description["layers"]] == [4, 0]
     cycles = sum(layer["cycles"] + layer["wait_cycles"] for layer in description["layers"])
     assert cycles == schedule.round_cycles
 
@@ -79,8 +81,8 @@ def test_damaged_description_is_refused(folder, text):
 
 
 def test_newer_format_is_refused(folder):
-    edit(folder, lambda description: description.update(format=2))
-    with pytest.raises(InputError, match=r"build\.json has format 2; this version reads format 1"):
+    edit(folder, lambda description: description.update(format=3))
+    with pytest.raises(InputError, match=r"build\.json has format 3; this version reads format 2"):
         builds.load(folder)
 
 
@@ -92,7 +94,7 @@ DAMAGED = r"build\.json does not describe an array: "
     ("change", "message"),
     [
         (lambda it: it["array"].update(result_words=it["array"]["result_words"] + 1), BELONGS),
-        (lambda it: it["array"].update(lanes=3), "the network needs"),
+        (lambda it: it["array"].update(lanes=3), "needs unaligned_writes with 2 taps"),
         (lambda it: it["array"].update(taps=1), "the network needs"),
         (lambda it: it["array"].update(taps=17), r"taps must be 1\.\.16, not 17"),
         (lambda it: it["array"].update(taps="2"), DAMAGED),

@@ -7,7 +7,10 @@ from networks import random_image_network, random_network
 from hw.compiler import compile_network, size_array
 from hw.config import LIMITS, ArrayConfig
 from hw.schedule import SCHEDULES
+from sw import network_file
 from sw.errors import InputError
+from sw.network import Network
+from sw.shipped import network_path
 
 SIZES = (
     "accumulator_bits",
@@ -86,11 +89,11 @@ def test_all_reasons_are_in_one_message():
         compile_network(network, replace(config, weight_bits=7, activation_bits=5))
     reasons = str(refusal.value).split("; ")
     assert reasons == [
-        "layer 0 needs weight_bits of at least 8, the array has 7",
-        "layer 0 needs activation_bits of at least 8, the array has 5",
-        "layer 1 needs weight_bits of at least 8, the array has 7",
-        "layer 1 needs activation_bits of at least 8, the array has 5",
-        "layer 2 needs weight_bits of at least 8, the array has 7",
+        "layer 0 (dense) needs weight_bits of at least 8, the array has 7",
+        "layer 0 (dense) needs activation_bits of at least 8, the array has 5",
+        "layer 1 (dense) needs weight_bits of at least 8, the array has 7",
+        "layer 1 (dense) needs activation_bits of at least 8, the array has 5",
+        "layer 2 (dense) needs weight_bits of at least 8, the array has 7",
     ]
 
 
@@ -99,7 +102,7 @@ def test_tiles_that_do_not_end_at_a_word_need_unaligned_writes():
     config = size_array(network, 6, 4)
     assert config.unaligned_writes
     assert not config.unaligned_reads
-    with pytest.raises(InputError, match="several tiles of 6 lanes needs unaligned_writes with 4 taps"):
+    with pytest.raises(InputError, match=r"^layer 0 \(dense\) needs unaligned_writes with 4 taps$"):
         compile_network(network, replace(config, unaligned_writes=False))
     for lanes, taps in ((8, 4), (20, 3), (6, 1)):
         assert not size_array(network, lanes, taps).unaligned_writes
@@ -111,18 +114,59 @@ def test_network_beyond_every_array_is_refused():
         size_array(network, 1, 1)
 
 
-def test_layers_that_are_not_dense_are_all_refused():
-    network = random_image_network(0, ("residual", "maxpool", "avgpool"))
-    refusal = (
-        "layer 0 is conv2d, but the array runs dense layers only: replace it by a dense layer; "
-        "layer 1 is add, but the array runs dense layers only: leave it out and make a chain; "
-        "layer 2 is maxpool, but the array runs dense layers only: leave it out; "
-        "layer 3 is avgpool, but the array runs dense layers only: leave it out"
-    )
-    for attempt in (lambda: size_array(network, 4, 4), lambda: compile_network(network, ArrayConfig())):
-        with pytest.raises(InputError) as caught:
-            attempt()
-        assert str(caught.value) == refusal
+def shipped(name: str) -> Network:
+    return network_file.load(network_path(name))
+
+
+def test_nest_and_ports_that_an_array_lacks_are_all_named():
+    network = random_image_network(0, ("residual", "maxpool", "overlapping"), shape=(13, 12, 3))
+    config = replace(size_array(network, 4, 4), loops=2, reduction_loops=1, pool_loops=0)
+    with pytest.raises(InputError) as caught:
+        compile_network(network, replace(config, unaligned_reads=False, unaligned_writes=False))
+    reasons = str(caught.value).split("; ")
+    assert reasons[:3] == [
+        "the network needs reduction_loops of at least 2, the array has 1",
+        "the network needs pool_loops of at least 2, the array has 0",
+        "the network needs loops of at least 4, the array has 2",
+    ]
+    assert "layer 0 (conv2d) needs unaligned_reads with 4 taps" in reasons
+    assert "layer 1+2 (add + maxpool) needs unaligned_writes with 4 taps" in reasons
+
+
+def test_array_without_gaps_copies_a_padded_input():
+    network = random_image_network(1, ("padded",), shape=(6, 5, 1), activation_bits=8)
+    config = size_array(network, 4, 3)
+    assert config.input_gaps
+    kinds = [mapping.operation.name for mapping in compile_network(network, config).schedule.mappings]
+    assert kinds == ["conv2d", "dense"]
+    plain = replace(config, input_gaps=False, interleave=1, hidden_words=200, weight_words=900, parameter_words=90)
+    larger = replace(plain, program_words=16, result_words=99, stages=5, delay_bits=9, unaligned_writes=True, loops=6)
+    kinds = [mapping.operation.name for mapping in compile_network(network, larger).schedule.mappings]
+    assert kinds == ["copy", "conv2d", "dense"]
+
+
+@pytest.mark.parametrize(
+    ("lanes", "taps", "pixels", "rows"),
+    [(8, 5, 2, 1), (8, 8, 4, 3), (8, 10, 4, 2), (8, 4, 2, 5), (8, 1, 1, 1)],
+)
+def test_rows_of_pixels_are_interleaved_where_that_fills_vectors(lanes, taps, pixels, rows):
+    assert size_array(shipped("cnn"), lanes, taps, pixels).interleave == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "utilization"),
+    [
+        ("cnn", (8, 5, 2), 0.98),
+        ("cnn", (8, 4, 2), 0.94),
+        ("cnn", (8, 8, 4), 0.87),
+        ("lenet5", (6, 8, 1), 0.83),
+        ("lenet5", (6, 10, 1), 0.88),
+        ("mlp", (16, 8, 1), 0.99),
+    ],
+)
+def test_shipped_networks_keep_the_multipliers_busy(name, array, utilization):
+    network = shipped(name)
+    assert compile_network(network, size_array(network, *array)).utilization >= utilization
 
 
 def test_unknown_schedule_is_refused():

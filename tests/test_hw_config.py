@@ -9,14 +9,17 @@ from sw.fixed import Format
 RANGES = {
     "lanes": (1, 64),
     "taps": (1, 16),
+    "pixels": (1, 4),
     "weight_bits": (2, 8),
     "activation_bits": (2, 8),
     "input_bits": (8, 8),
+    "interleave": (1, 16),
     "accumulator_bits": (2, 53),
     "multiplier_bits": (0, 16),
     "shift_bits": (1, 6),
-    "loops": (2, 8),
+    "loops": (2, 10),
     "reduction_loops": (1, 4),
+    "pool_loops": (0, 2),
     "input_words": (2, 1048576),
     "hidden_words": (2, 1048576),
     "weight_words": (2, 1048576),
@@ -30,13 +33,13 @@ RANGES = {
 
 def test_every_number_has_a_range():
     assert LIMITS == RANGES
-    assert set(ArrayConfig().to_json()) == {*RANGES, "unaligned_reads", "unaligned_writes"}
+    assert set(ArrayConfig().to_json()) == {*RANGES, "unaligned_reads", "unaligned_writes", "input_gaps"}
 
 
 @pytest.mark.parametrize("name", RANGES)
 def test_both_ends_of_a_range_are_taken(name):
     for value in RANGES[name]:
-        assert getattr(ArrayConfig(**{"loops": 8, name: value}), name) == value
+        assert getattr(ArrayConfig(**{"loops": 10 if name == "pool_loops" else 8, name: value}), name) == value
 
 
 @pytest.mark.parametrize("name", RANGES)
@@ -55,7 +58,7 @@ def test_numbers_must_be_ints(name, value):
 
 
 @pytest.mark.parametrize("value", [0, 1, "yes", None])
-@pytest.mark.parametrize("name", ["unaligned_reads", "unaligned_writes"])
+@pytest.mark.parametrize("name", ["unaligned_reads", "unaligned_writes", "input_gaps"])
 def test_options_must_be_bools(name, value):
     with pytest.raises(TypeError, match=f"^{name} must be a bool, not {value!r}$"):
         ArrayConfig(**{name: value})
@@ -69,10 +72,32 @@ def test_one_tap_has_nothing_to_align(name):
 
 
 @pytest.mark.parametrize("loops", [2, 3, 4])
-def test_outermost_loop_belongs_to_no_sum(loops):
-    assert ArrayConfig(loops=loops, reduction_loops=loops - 1).reduction_loops == loops - 1
-    with pytest.raises(InputError, match=rf"^reduction_loops must be less than loops \({loops}\), not {loops}:"):
-        ArrayConfig(loops=loops, reduction_loops=loops)
+@pytest.mark.parametrize("pool", [0, 1])
+def test_a_loop_above_sums_and_pools_walks_the_tiles(loops, pool):
+    config = ArrayConfig(loops=loops + pool, reduction_loops=loops - 1, pool_loops=pool)
+    assert config.tile_loop == loops + pool - 1
+    rule = (
+        rf"^reduction_loops and pool_loops together must be less than loops \({loops}\), not {loops - pool} and {pool}:"
+    )
+    with pytest.raises(InputError, match=rule):
+        ArrayConfig(loops=loops, reduction_loops=loops - pool, pool_loops=pool)
+
+
+def test_three_columns_are_refused():
+    with pytest.raises(InputError, match=r"^pixels must be 1, 2 or 4, not 3$"):
+        ArrayConfig(pixels=3)
+
+
+def test_shape_and_multipliers():
+    config = ArrayConfig(lanes=6, taps=5, pixels=4)
+    assert (config.shape, config.macs, config.word_weights) == ("6 lanes x 5 taps x 4 pixels", 120, 30)
+    assert ArrayConfig(lanes=6, taps=5).shape == "6 lanes x 5 taps"
+
+
+def test_input_is_spread_for_either_reason():
+    assert not ArrayConfig().spreads_input
+    assert ArrayConfig(interleave=2).spreads_input
+    assert ArrayConfig(input_gaps=True).spreads_input
 
 
 def test_json_round_trip():
@@ -82,8 +107,8 @@ def test_json_round_trip():
 
 def test_json_with_unknown_or_missing_names_is_refused():
     values = ArrayConfig().to_json()
-    with pytest.raises(InputError, match=r"exactly the known parameters; unknown or missing: pixels$"):
-        ArrayConfig.from_json(values | {"pixels": 2})
+    with pytest.raises(InputError, match=r"exactly the known parameters; unknown or missing: columns$"):
+        ArrayConfig.from_json(values | {"columns": 2})
     del values["lanes"], values["taps"]
     with pytest.raises(InputError, match=r"unknown or missing: lanes, taps$"):
         ArrayConfig.from_json(values)
@@ -112,4 +137,5 @@ def test_formats():
 def test_counter_is_wide_enough_for_every_memory():
     config = ArrayConfig(taps=3, input_words=50, weight_words=10, parameter_words=10)
     assert (1 << config.count_bits) >= 150
+    assert (1 << ArrayConfig(hidden_words=900, taps=5).count_bits) >= 4500
     assert (1 << ArrayConfig(weight_words=5000).count_bits) >= 5000

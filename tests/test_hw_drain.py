@@ -20,8 +20,13 @@ def simulate(config: ArrayConfig, tiles: list[dict]) -> list[dict]:
             ctx.set(drain.i.valid, tile is not None)
             if tile:
                 ctx.set(drain.i.payload.accumulators, tile["sums"])
-                fields = {name: tile[name] for name in ("parameter", "lanes", "final", "is_result", "high")}
+                names = ("parameter", "lanes", "final", "is_result", "high")
+                if config.pixels > 1:
+                    names = (*names, "pools_columns", "columns")
+                fields = {name: tile[name] for name in names}
                 fields["write"] = write_address(config).split(tile["write"])
+                if config.pixels > 1:
+                    fields["column_write"] = write_address(config).split(tile["column_write"])
                 ctx.set(drain.i.payload.tile, fields)
             if ctx.get(drain.o.valid):
                 word = ctx.get(drain.o.payload)
@@ -36,7 +41,7 @@ def simulate(config: ArrayConfig, tiles: list[dict]) -> list[dict]:
                         "final": word.tile.final,
                         "is_result": word.tile.is_result,
                         "high": word.tile.high,
-                        "ends_tile": word.ends_tile,
+                        **({"index": word.index} if config.pool_loops else {}),
                     }
                 )
             await ctx.tick()
@@ -46,26 +51,28 @@ def simulate(config: ArrayConfig, tiles: list[dict]) -> list[dict]:
 
 
 def reference(config: ArrayConfig, tiles: list[dict]) -> list[dict]:
-    """Each tile's channels in words of `taps`, a word a cycle, of logits one in `taps` cycles."""
+    """Each tile's channels in words of `taps`, a word a cycle, of logits one in `taps` cycles; columns in turn."""
     words = []
     for tile in tiles:
-        sums = tile["sums"][: tile["lanes"]]
-        for index, start in enumerate(range(0, len(sums), config.taps)):
-            part = sums[start : start + config.taps]
-            words.append(
-                {
-                    "cycle": tile["cycle"] + Drain.latency + index * (config.taps if tile["is_result"] else 1),
-                    "sums": part,
-                    "mask": (1 << len(part)) - 1,
-                    "parameter": tile["parameter"] + index,
-                    "write": tile["write"] + start,
-                    "lanes": len(sums) - start,
-                    "final": tile["final"],
-                    "is_result": tile["is_result"],
-                    "high": tile["high"],
-                    "ends_tile": int(start + config.taps >= len(sums)),
-                }
-            )
+        columns = 1 if tile["pools_columns"] else config.pixels
+        for index, start in enumerate(range(0, tile["lanes"], config.taps)):
+            for column in range(columns if tile["pools_columns"] else tile["columns"]):
+                part = tile["sums"][column][start : min(start + config.taps, tile["lanes"])]
+                turn = index * columns + column
+                words.append(
+                    {
+                        "cycle": tile["cycle"] + Drain.latency + turn * (config.taps if tile["is_result"] else 1),
+                        "sums": part,
+                        "mask": (1 << len(part)) - 1,
+                        "parameter": tile["parameter"] + index,
+                        "write": tile["write"] + start + column * tile["column_write"],
+                        "lanes": tile["lanes"] - start,
+                        "final": tile["final"],
+                        "is_result": tile["is_result"],
+                        "high": tile["high"],
+                        **({"index": turn} if config.pool_loops else {}),
+                    }
+                )
     return words
 
 
@@ -75,27 +82,40 @@ def random_tiles(seed: int, config: ArrayConfig, count: int) -> list[dict]:
     unit = 1 if config.unaligned_writes else config.taps
     tiles, cycle = [], 2
     for _ in range(count):
+        pools = config.pixels == 1 or bool(rng.integers(2))
         tile = {
             "cycle": cycle,
-            "sums": rng.integers(-(1 << 23), 1 << 23, config.lanes).tolist(),
+            "sums": rng.integers(-(1 << 23), 1 << 23, (config.pixels, config.lanes)).tolist(),
             "parameter": int(rng.integers(0, 8)),
             "write": int(rng.integers(0, 100 // unit)) * unit,
             "lanes": int(rng.choice([1, config.lanes, rng.integers(1, config.lanes + 1)])),
             "final": int(rng.integers(2)),
-            "is_result": int(rng.integers(2)),
+            "is_result": int(pools and rng.integers(2)),
             "high": int(rng.integers(256)),
+            "pools_columns": int(pools),
+            "columns": int(rng.integers(1, config.pixels + 1)),
+            "column_write": int(rng.integers(0, 30 // unit + 1)) * unit,
         }
         tiles.append(tile)
-        gap = drain_cycles(tile["lanes"], config, bool(tile["is_result"]))
+        gap = drain_cycles(tile["lanes"], config, bool(tile["is_result"]), 1 if pools else config.pixels)
         cycle += gap + int(rng.choice([0, 0, 1, 4]))
     return tiles
 
 
+@pytest.mark.parametrize("pool_loops", [0, 1])
+@pytest.mark.parametrize("pixels", [1, 2, 4])
 @pytest.mark.parametrize("unaligned", [False, True])
-@pytest.mark.parametrize(("lanes", "taps"), [(1, 1), (5, 1), (1, 4), (4, 4), (7, 3), (8, 2), (16, 5), (3, 16)])
-def test_random_tiles(lanes, taps, unaligned):
+@pytest.mark.parametrize(("lanes", "taps"), [(1, 1), (5, 1), (1, 4), (4, 4), (7, 3), (16, 5), (3, 16)])
+def test_random_tiles(lanes, taps, unaligned, pixels, pool_loops):
     config = ArrayConfig(
-        lanes=lanes, taps=taps, hidden_words=200, parameter_words=64, unaligned_writes=unaligned and taps > 1
+        lanes=lanes,
+        taps=taps,
+        pixels=pixels,
+        hidden_words=500,
+        parameter_words=64,
+        loops=4,
+        pool_loops=pool_loops,
+        unaligned_writes=unaligned and taps > 1,
     )
     tiles = random_tiles(lanes + taps, config, 20)
     assert simulate(config, tiles) == reference(config, tiles)
@@ -106,4 +126,7 @@ def test_random_tiles(lanes, taps, unaligned):
     [(1, 8, False, 1), (8, 8, False, 1), (9, 8, False, 2), (16, 1, False, 16), (9, 8, True, 9), (1, 8, True, 1)],
 )
 def test_drain_cycles(lanes, taps, is_result, cycles):
-    assert drain_cycles(lanes, ArrayConfig(lanes=16, taps=taps), is_result) == cycles
+    config = ArrayConfig(lanes=16, taps=taps)
+    assert drain_cycles(lanes, config, is_result) == cycles
+    if not is_result:
+        assert drain_cycles(lanes, config, is_result, columns=4) == 4 * cycles

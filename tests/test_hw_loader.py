@@ -22,6 +22,7 @@ class Trace:
 
         async def testbench(ctx):
             ctx.set(loader.header.image_words, self.beats)
+            ctx.set(loader.header.bases[1].word, self.beats)
             taken = 0
             owner = 0  # whose buffer is released next
             for _ in range(40 * self.images * self.beats + 100):
@@ -37,7 +38,7 @@ class Trace:
                 self.released.append(frees << owner)
                 if ctx.get(loader.o.valid):
                     word = ctx.get(loader.o.payload)
-                    self.writes.append((len(self.full) - 1, word.word, list(word.pixels)))
+                    self.writes.append((len(self.full) - 1, word.address.word, list(word.elements)))
                 taken += valid and ready
                 owner ^= frees
                 await ctx.tick()

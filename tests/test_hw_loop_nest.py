@@ -14,7 +14,9 @@ LONGEST = 10_000
 """More steps than any nest here has: a nest that never ends must fail."""
 
 
-def levels(counts: list[int], read: list[int], weight: list[int], write: list[int]) -> tuple[Level, ...]:
+def levels(
+    counts: list[int], read: list[int], weight: list[int], write: list[int], parameter=None
+) -> tuple[Level, ...]:
     """Levels, innermost first, whose addresses are base + Σ index · stride."""
 
     def steps(strides):
@@ -22,7 +24,8 @@ def levels(counts: list[int], read: list[int], weight: list[int], write: list[in
         returns = np.cumsum([0, *((count - 1) * stride for count, stride in zip(counts, strides, strict=True))])
         return [stride - int(back) for stride, back in zip(strides, returns, strict=False)]
 
-    return tuple(Level(*values) for values in zip(counts, steps(read), steps(weight), steps(write), strict=True))
+    strides = (read, weight, write, parameter or [0] * len(counts))
+    return tuple(Level(*values) for values in zip(counts, *map(steps, strides), strict=True))
 
 
 def reference(config, instruction, strides, *, enable, odd) -> list[dict]:
@@ -34,28 +37,41 @@ def reference(config, instruction, strides, *, enable, odd) -> list[dict]:
     result = []
     for outer_first in product(*map(range, reversed(counts))):
         indices = outer_first[::-1]
-        reads, weights, writes = (sum(i * s for i, s in zip(indices, each, strict=True)) for each in strides)
+        reads, weights, writes, parameters = (
+            sum(i * s for i, s in zip(indices, each, strict=True)) for each in strides
+        )
         inner = range(config.reduction_loops)
-        final = indices[-1] == counts[-1] - 1
+        at_end = [index == count - 1 for index, count in zip(indices, counts, strict=True)]
+        pool = range(config.reduction_loops, config.tile_loop)
         result.append(
             {
                 "valid": enable,
-                "read": (instruction.read_bases[odd] + reads) % read,
+                "reads": [
+                    (instruction.read_bases[odd] + offset + reads) % read for offset in (0, *instruction.column_offsets)
+                ],
                 "weight": (instruction.weight_base + weights) % weight,
                 "first": int(all(indices[i] == 0 for i in inner)),
                 "last": int(all(indices[i] == counts[i] - 1 for i in inner)),
                 "reads_hidden": int(instruction.reads_hidden),
-                "reads_signed": int(instruction.reads_signed),
+                "reads_signed": int(instruction.reads_signed[at_end[config.reduction_loops - 1]]),
                 "write": (instruction.write_bases[odd] + writes) % write,
-                "parameter": (instruction.parameter_base + indices[-1] * config.drain_words) % parameter,
-                "lanes": instruction.last_lanes if final else config.lanes,
-                "final": int(final),
+                "parameter": (instruction.parameter_base + parameters) % parameter,
+                "lanes": instruction.last_lanes if at_end[config.tile_loop] else instruction.tile_lanes,
+                "final": int(all(at_end[config.tile_loop :])),
                 "writes_signed": int(instruction.writes_signed),
                 "high": instruction.high,
                 "is_result": int(instruction.is_result),
                 "done": 0,
             }
         )
+        if config.pool_loops:
+            result[-1]["starts_pool"] = int(all(indices[i] == 0 for i in pool))
+            result[-1]["ends_pool"] = int(all(at_end[i] for i in pool))
+        if config.pixels > 1:
+            line_ends = all(at_end[config.tile_loop + 1 : config.tile_loop + 2])
+            result[-1]["pools_columns"] = int(instruction.pools_columns)
+            result[-1]["column_write"] = instruction.column_write
+            result[-1]["columns"] = instruction.last_columns if line_ends else config.pixels
     result[-1]["done"] = 1
     return result
 
@@ -69,9 +85,15 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
         step = ctx.get(nest.o.payload)
         plain = ("weight", "first", "last", "reads_hidden", "reads_signed")
         tile = ("parameter", "lanes", "final", "writes_signed", "high", "is_result")
+        if config.pool_loops:
+            tile = (*tile, "starts_pool", "ends_pool")
+        if config.pixels > 1:
+            tile = (*tile, "pools_columns", "columns")
+        columns = {"column_write": write_address(config).join(step.tile.column_write)} if config.pixels > 1 else {}
         return {
             "valid": ctx.get(nest.o.valid),
-            "read": read_address(config).join(step.read),
+            "reads": [read_address(config).join(read) for read in step.reads],
+            **columns,
             "write": write_address(config).join(step.tile.write),
             "done": ctx.get(nest.done),
             **{name: getattr(step, name) for name in plain},
@@ -116,17 +138,23 @@ def random_run(rng, config) -> tuple[Instruction, tuple]:
         [int(stride) * unit for stride in rng.integers(-9, 10, config.loops)],
         rng.integers(-9, 10, config.loops).tolist(),
         [int(stride) * unit for stride in rng.integers(-9, 10, config.loops)],
+        rng.integers(-9, 10, config.loops).tolist(),
     )
-    bits = rng.integers(0, 2, 4).tolist()
+    bits = rng.integers(0, 2, 6).tolist()
     instruction = Instruction(
         levels=levels(counts, *strides),
         read_bases=tuple(int(base) * unit for base in rng.integers(0, 30, 2)),
         write_bases=tuple(int(base) * unit for base in rng.integers(0, 20, 2)),
         weight_base=int(rng.integers(64)),
         parameter_base=int(rng.integers(9)),
+        tile_lanes=int(rng.integers(1, config.lanes + 1)),
         last_lanes=int(rng.integers(1, config.lanes + 1)),
+        column_offsets=tuple(int(offset) * unit for offset in rng.integers(0, 30, config.pixels - 1)),
+        pools_columns=bool(bits[4]),
+        column_write=int(rng.integers(0, 20)) * unit,
+        last_columns=int(rng.integers(1, config.pixels + 1)),
         reads_hidden=bool(bits[0]),
-        reads_signed=bool(bits[1]),
+        reads_signed=(bool(bits[1]), bool(bits[5])),
         writes_signed=bool(bits[2]),
         is_result=bool(bits[3]),
         high=int(rng.integers(256)),
@@ -134,15 +162,19 @@ def random_run(rng, config) -> tuple[Instruction, tuple]:
     return instruction, strides
 
 
+@pytest.mark.parametrize("pixels", [1, 2, 4])
 @pytest.mark.parametrize("unaligned", [False, True])
 @pytest.mark.parametrize("loops", range(2, 7))
-def test_random_nests(loops, unaligned):
+def test_random_nests(loops, unaligned, pixels):
     rng = np.random.default_rng(loops)
+    reduction_loops = int(rng.integers(1, min(loops, 5)))
     config = ArrayConfig(
         lanes=int(rng.integers(1, 20)),
         taps=int(rng.integers(2, 12)),
         loops=loops,
-        reduction_loops=int(rng.integers(1, min(loops, 5))),
+        reduction_loops=reduction_loops,
+        pool_loops=int(rng.integers(0, min(3, loops - reduction_loops))),
+        pixels=pixels,
         input_words=32,
         hidden_words=20,
         weight_words=64,
@@ -164,7 +196,7 @@ def test_one_step_nests_start_back_to_back():
     for base in range(20):
         instruction = Instruction((Level(), Level()), read_bases=(8 * base, 0))
         runs.append((instruction, 1, 0, 0))
-        expected.append(reference(config, instruction, ([0, 0],) * 3, enable=1, odd=0))
+        expected.append(reference(config, instruction, ([0, 0],) * 4, enable=1, odd=0))
     assert simulate(config, runs) == expected
 
 
@@ -175,17 +207,22 @@ def test_convolution_with_pooling_is_another_mapping_of_the_nest():
     row, tiles = kernel_w * channels, 3
     chunks = 2  # of 4 taps, for the 6 elements of a kernel row
     config = ArrayConfig(
-        lanes=lanes, taps=taps, loops=7, reduction_loops=2, unaligned_reads=True, unaligned_writes=True
+        lanes=lanes, taps=taps, loops=7, reduction_loops=2, pool_loops=2, unaligned_reads=True, unaligned_writes=True
     )
     strides = (
-        # chunk, kernel row, pool x, pool y, x, y, tile
-        [taps, width * channels, channels, width * channels, 2 * channels, 2 * width * channels, 0],
-        [1, chunks, 0, 0, 0, 0, kernel_h * chunks],
-        [0, 0, 0, 0, outputs, pooled_w * outputs, lanes],
+        # chunk, kernel row, pool x, pool y, tile, x, y
+        [taps, width * channels, channels, width * channels, 0, 2 * channels, 2 * width * channels],
+        [1, chunks, 0, 0, kernel_h * chunks, 0, 0],
+        [0, 0, 0, 0, lanes, outputs, pooled_w * outputs],
     )
-    counts = [chunks, kernel_h, 2, 2, pooled_w, pooled_h, tiles]
+    counts = [chunks, kernel_h, 2, 2, tiles, pooled_w, pooled_h]
     instruction = Instruction(
-        levels=levels(counts, *strides), read_bases=(7, 0), write_bases=(3, 0), weight_base=5, last_lanes=1
+        levels=levels(counts, *strides),
+        read_bases=(7, 0),
+        write_bases=(3, 0),
+        weight_base=5,
+        tile_lanes=2,
+        last_lanes=1,
     )
     (steps,) = simulate(config, [(instruction, 1, 0, 0)])
 
@@ -198,16 +235,16 @@ def test_convolution_with_pooling_is_another_mapping_of_the_nest():
             (kernel_y, chunk) == (0, 0),
             (kernel_y, chunk) == (kernel_h - 1, chunks - 1),
         )
-        for tile in range(tiles)
         for y in range(pooled_h)
         for x in range(pooled_w)
+        for tile in range(tiles)
         for pool_y in range(2)
         for pool_x in range(2)
         for kernel_y in range(kernel_h)
         for chunk in range(chunks)
     ]
-    names = ("read", "weight", "write", "first", "last")
-    assert [tuple(step[name] for name in names) for step in steps] == direct
+    names = ("weight", "write", "first", "last")
+    assert [(*step["reads"], *(step[name] for name in names)) for step in steps] == direct
 
     # And a memory read and written at these addresses holds the convolution.
     rng = np.random.default_rng(0)
@@ -221,7 +258,7 @@ def test_convolution_with_pooling_is_another_mapping_of_the_nest():
         words[5 + (tile * kernel_h + kernel_y) * chunks + chunk, lane, tap] = weight[channel, kernel_y].ravel()[element]
     sums, pooled = [0] * lanes, {}
     for step in steps:
-        vector = pixels[step["read"] : step["read"] + taps]
+        vector = pixels[step["reads"][0] :][:taps]
         for lane in range(lanes):
             product_sum = sum(int(w) * a for w, a in zip(words[step["weight"], lane], vector, strict=True))
             sums[lane] = product_sum + (0 if step["first"] else sums[lane])

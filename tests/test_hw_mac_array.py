@@ -10,14 +10,18 @@ from hw.mac_array import MacArray
 def random_sums(seed: int, config: ArrayConfig, count: int) -> list[list]:
     """Sums of 1 to 4 steps (activations, weights, tile)."""
     rng = np.random.default_rng(seed)
-    widths = {name: field.width for name, field in tile_layout(config) if name != "write"}
+    widths = {name: field.width for name, field in tile_layout(config) if name not in ("write", "column_write")}
     sums = []
     for index in range(count):
         tile = {name: int(rng.integers(1 << width)) for name, width in widths.items()}
         tile["write"] = {"word": index}
         sums.append(
             [
-                (rng.integers(-128, 256, config.taps), rng.integers(-127, 128, (config.lanes, config.taps)), tile)
+                (
+                    rng.integers(-128, 256, (config.pixels, config.taps)),
+                    rng.integers(-127, 128, (config.lanes, config.taps)),
+                    tile,
+                )
                 for _ in range(rng.integers(1, 5))
             ]
         )
@@ -47,7 +51,7 @@ def simulate(config: ArrayConfig, sums: list[list], gaps) -> list:
         if not ctx.get(array.o.valid):
             return None
         payload = array.o.payload
-        return [ctx.get(lane) for lane in payload.accumulators], ctx.get(payload.tile.as_value())
+        return [list(ctx.get(column)) for column in payload.accumulators], ctx.get(payload.tile.as_value())
 
     found = outputs(array, cycles, drive, read, MacArray.latency(config))
     ends = [cycle for cycle, step in enumerate(cycles) if step and step[-1]]
@@ -58,7 +62,7 @@ def simulate(config: ArrayConfig, sums: list[list], gaps) -> list:
 def reference(config: ArrayConfig, sums: list[list]) -> list:
     return [
         (
-            sum(weights @ activations for activations, weights, _ in steps).tolist(),
+            sum(activations @ weights.T for activations, weights, _ in steps).tolist(),
             tile_layout(config).const(steps[-1][2]).as_value().value,
         )
         for steps in sums
@@ -66,9 +70,9 @@ def reference(config: ArrayConfig, sums: list[list]) -> list:
 
 
 @pytest.mark.parametrize("gap", [0, 3])
-@pytest.mark.parametrize(("lanes", "taps"), [(1, 1), (3, 2), (4, 7), (2, 16)])
-def test_random_sums(lanes, taps, gap):
-    config = ArrayConfig(lanes=lanes, taps=taps)
+@pytest.mark.parametrize(("lanes", "taps", "pixels"), [(1, 1, 1), (3, 2, 1), (4, 7, 2), (2, 16, 1), (2, 3, 4)])
+def test_random_sums(lanes, taps, pixels, gap):
+    config = ArrayConfig(lanes=lanes, taps=taps, pixels=pixels)
     sums = random_sums(lanes + taps, config, 12)
     rng = np.random.default_rng(gap)
     assert simulate(config, sums, lambda: rng.integers(gap + 1)) == reference(config, sums)

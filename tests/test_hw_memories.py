@@ -1,5 +1,7 @@
 """Banked memory against a list of elements; reads and writes at once, at the exact distances that the class states."""
 
+from math import gcd
+
 import numpy as np
 import pytest
 from rtl import check_refusal, outputs, run
@@ -100,6 +102,41 @@ def test_least_distance_from_write_to_read(unaligned_reads, unaligned_writes):
     before, after = clock(memory, reads, writes)
     assert before == [0, 0, 0]
     assert after == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("taps", "stride"), [(3, 2), (4, 3), (5, 5), (6, 4), (8, 3), (16, 6), (2, 7)])
+def test_strided_writes(taps, stride):
+    """Each element `stride` further than the one before it; as many at once as lie in different banks."""
+    config = ArrayConfig(taps=taps, unaligned_reads=True)
+    memory = BankedMemory(config, 8, 80, unaligned_writes=True, stride=stride)
+    rng = np.random.default_rng(taps)
+    content, found = [0] * 80 * taps, []
+
+    async def testbench(ctx):
+        for _ in range(40):
+            strided = bool(rng.integers(2))
+            count = taps // gcd(taps, stride) if strided else taps
+            address, mask = int(rng.integers(0, 60)), int(rng.integers(1 << count))
+            elements = rng.integers(0, 256, taps).tolist()
+            write = memory.write.payload
+            ctx.set(memory.write.valid, 1)
+            ctx.set(write.address, memory.write_layout.split(address))
+            ctx.set(write.elements, elements)
+            ctx.set(write.mask, mask)
+            ctx.set(write.strided, strided)
+            await ctx.tick()
+            for index in range(count):
+                if mask >> index & 1:
+                    content[address + index * (stride if strided else 1)] = elements[index]
+        ctx.set(memory.write.valid, 0)
+        await ctx.tick().repeat(2)
+        for address in range(70 * taps):
+            ctx.set(memory.read, memory.read_layout.split(address))
+            await ctx.tick().repeat(BankedMemory.latency(config))
+            found.append(ctx.get(memory.vector[0]))
+
+    run(memory, testbench)
+    assert found == content[: 70 * taps]
 
 
 def test_latencies():

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from hw.config import ArrayConfig
-from hw.program import Header, Instruction, Level, decode, encode, header_layout, instruction_layout
+from hw.program import (
+    Header,
+    Instruction,
+    Level,
+    decode,
+    encode,
+    header_layout,
+    header_values,
+    input_address,
+    instruction_layout,
+)
 from sw.errors import InputError
 
 CONFIG = ArrayConfig(
@@ -12,6 +22,9 @@ CONFIG = ArrayConfig(
     taps=5,
     activation_bits=7,
     loops=4,
+    pixels=4,
+    input_gaps=True,
+    interleave=3,
     input_words=40,
     hidden_words=20,
     weight_words=100,
@@ -38,6 +51,7 @@ def random_instruction(rng, *, backward: bool, unit: int) -> Instruction:
             step(READS),
             int(rng.integers(-WEIGHTS if backward else 0, WEIGHTS)),
             step(WRITES),
+            int(rng.integers(-16 if backward else 0, 16)),
         )
         for _ in range(4)
     ]
@@ -50,7 +64,12 @@ def random_instruction(rng, *, backward: bool, unit: int) -> Instruction:
         write_bases=(base(WRITES), base(WRITES)),
         weight_base=int(rng.integers(WEIGHTS)),
         parameter_base=int(rng.integers(16)),
+        tile_lanes=int(rng.integers(8)),
         last_lanes=int(rng.integers(8)),
+        reads_signed=(bool(rng.integers(2)), bool(rng.integers(2))),
+        column_offsets=(base(READS), base(READS), base(READS)),
+        column_write=base(WRITES),
+        last_columns=int(rng.integers(8)),
         high=int(rng.integers(128)),
         **flags,
     )
@@ -73,6 +92,7 @@ def test_backward_steps_come_back_modulo_the_depth(seed):
         assert found.read_step == given.read_step % READS
         assert found.weight_step == given.weight_step % WEIGHTS
         assert found.write_step == given.write_step % WRITES
+        assert found.parameter_step == given.parameter_step % 16
 
 
 @pytest.mark.parametrize(
@@ -84,10 +104,14 @@ def test_backward_steps_come_back_modulo_the_depth(seed):
         "write_bases": ((0, WRITES), (WRITES, 0), (-1, 0)),
         "weight_base": (-1, WEIGHTS),
         "parameter_base": (-1, 16),
+        "tile_lanes": (-1, 8),
         "last_lanes": (-1, 8),
+        "last_columns": (-1, 8),
+        "column_offsets": ((), (0, 0), (0,) * 4),
+        "pools_columns": (-1, 2),
         "high": (-1, 128),
         "reads_hidden": (-1, 2),
-        "reads_signed": (-1, 2),
+        "reads_signed": ((-1, 0), (0, 2), (1,)),
         "writes_signed": (-1, 2),
         "is_result": (-1, 2),
         "releases_input": (-1, 2),
@@ -102,8 +126,8 @@ def test_backward_steps_come_back_modulo_the_depth(seed):
 )
 def test_a_value_that_does_not_fit_is_refused(field, values):
     for value in values:
-        instruction = dataclasses.replace(Instruction((Level(),) * 4), **{field: value})
-        with pytest.raises(InputError, match=rf"^instruction\.{field}.* must (be 0\.\.|have 4 entries)"):
+        instruction = dataclasses.replace(Instruction((Level(),) * 4, column_offsets=(0, 0, 0)), **{field: value})
+        with pytest.raises(InputError, match=rf"^instruction\.{field}.* must (be 0\.\.|have [234] entries)"):
             encode(instruction, CONFIG)
 
 
@@ -111,7 +135,48 @@ def test_steps_is_the_product_of_the_counts():
     assert Instruction((Level(3), Level(1), Level(5), Level(7))).steps == 105
 
 
+def test_one_column_needs_no_fields_for_columns():
+    config = dataclasses.replace(ALIGNED, pixels=1)
+    instruction = Instruction((Level(),) * 4, last_lanes=3)
+    assert decode(encode(instruction, config), config) == instruction
+    assert instruction_layout(config).size < instruction_layout(ALIGNED).size - 3 * 6
+
+
+HEADER = Header(
+    image_words=40,
+    classes=CONFIG.result_words,
+    drain_start=CONFIG.program_words,
+    stages=5,
+    bases=(7, 199),
+    row_elements=200,
+    gap=13,
+    last_elements=5,
+    copies=3,
+    copy_step=-17,
+    beat_step=15,
+)
+
+
 def test_header_holds_the_greatest_sizes_of_the_array():
-    header = Header(image_words=40, classes=CONFIG.result_words, drain_start=CONFIG.program_words, stages=5)
-    constant = header_layout(CONFIG).const(vars(header))
-    assert {name: getattr(constant, name) for name in vars(header)} == vars(header)
+    values, address = header_values(HEADER, CONFIG), input_address(CONFIG)
+    constant = header_layout(CONFIG).const(values)
+    for name in ("image_words", "classes", "drain_start", "stages", "row_elements", "last_elements", "copies"):
+        assert getattr(constant, name) == getattr(HEADER, name)
+    assert [address.join(base) for base in constant.bases] == [7, 199]
+    assert address.join(constant.gap) == 13
+    assert address.join(constant.copy_step) == -17 % READS
+    assert address.join(constant.beat_step) == 15
+
+
+def test_plain_loader_needs_no_description_of_rows():
+    config = dataclasses.replace(CONFIG, input_gaps=False, interleave=1)
+    values = header_values(dataclasses.replace(HEADER, bases=(5, 195)), config)
+    assert set(values) == {"image_words", "classes", "drain_start", "stages", "bases"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("image_words", 64), ("copies", 4), ("stages", -1), ("bases", (0, READS))]
+)
+def test_a_header_that_does_not_fit_is_refused(field, value):
+    with pytest.raises(InputError, match=rf"{field}.* must be 0\.\."):
+        header_values(dataclasses.replace(HEADER, **{field: value}), CONFIG)

@@ -101,7 +101,7 @@ def test_a_throughput_schedule_has_no_longer_round_and_a_latency_schedule_no_dra
     assert throughput.round_cycles <= latency.round_cycles
     layers = range(len(throughput.mappings))
     for schedule in (throughput, latency):
-        assert [slot.layer for slot in schedule.body] == list(layers)
+        assert [slot.operation for slot in schedule.body] == list(layers)
         # Each layer runs once for each age from its own up to that of the oldest image.
         assert len(schedule.drain) == sum(slot.age for slot in schedule.body)
 

@@ -1,0 +1,135 @@
+"""Spreader: writes a beat of pixels with gaps behind the rows, or several times with rows interleaved.
+
+The gap is the border of zeros that a padded convolution reads; nobody writes it. With c copies, element
+(y, x, i) of the input's region is pixel (y + i, x) for i < c, so that c kernel rows are one run of consecutive
+elements: the convolution of an image of one channel then fills vectors of more taps than its kernel has columns.
+
+A beat is written once for each row that it touches; of each, copy after copy, copy i a row higher and an element
+further than the one before it; of each copy, part after part, for elements whose distance has a common divisor
+with the number of banks share banks.
+"""
+
+from math import gcd
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from hw.config import ArrayConfig
+from hw.memories import write_layout
+from hw.program import header_layout, input_address
+from hw.stream import pipeline
+
+
+def parts(config: ArrayConfig) -> int:
+    """Writes of one copy of a beat."""
+    return gcd(config.interleave, config.taps)
+
+
+def spread_cycles(config: ArrayConfig, pixels: int, row: int, copies: int) -> int:
+    """Cycles to load an image, see hw.loader.load_cycles: each beat is taken, then written."""
+    starts = range(0, pixels, config.taps)
+    rows = sum((min(start + config.taps, pixels) - 1) // row - start // row + 1 for start in starts)
+    return len(starts) + rows * (copies * parts(config) if copies > 1 else 1)
+
+
+class Spreader(wiring.Component):
+    """Takes a beat, then makes all its writes.
+
+    Parameters
+    ----------
+    config: the array.
+
+    Members
+    -------
+    header: In(header_layout), describes an image.
+    i: In(stream), a beat of pixels. With it come `start`: In, the address of its first pixel's first copy, and
+        begins_image, ends_image: In(1), which hold until it is written.
+    o: Out(pipeline(write_layout)), one write a cycle.
+    written: Out(1), the last write of the beat. next_start: Out, with it, where the next beat goes.
+    """
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        pixels = write_layout(input_address(config), config.input_bits, config.interleave)
+        super().__init__(
+            {
+                "header": In(header_layout(config)),
+                "i": In(stream.Signature(pixels.members["elements"])),
+                "start": In(input_address(config)),
+                "begins_image": In(1),
+                "ends_image": In(1),
+                "o": Out(pipeline(pixels)),
+                "written": Out(1),
+                "next_start": Out(input_address(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Build the loops over rows, copies and parts."""
+        m = Module()
+        config, header, address, write = self.config, self.header, input_address(self.config), self.o.payload
+        taps, most = config.taps, self.config.interleave
+        busy, held = Signal(), Signal.like(write.elements)
+        begin, place = Signal(address), Signal(address)  # of the first copy, and of what is written now
+        # The row that is written ends before element `bound` of the beat and begins with `low`.
+        low, left = Signal(bits_for(taps)), Signal(header.row_elements.shape())
+        bound = Signal(range(2 * max(config.input_words * taps, taps) + 1))
+        limit = Signal(bits_for(taps))
+        ends_part, ends_copy, ends_row = Signal(), Signal(), Signal()
+        m.d.comb += [
+            limit.eq(Mux(self.ends_image, header.last_elements, taps)),
+            self.i.ready.eq(~busy),
+            self.o.valid.eq(busy),
+            write.address.eq(place),
+            write.elements.eq(held),
+            ends_row.eq(bound >= limit),
+            self.written.eq(busy & ends_copy & ends_row),
+        ]
+        after_row, origin = Signal(address), Signal(address)
+        m.d.comb += [
+            after_row.eq(address.add(begin, header.gap)),
+            origin.eq(Mux(bound == taps, after_row, begin)),
+            self.next_start.eq(address.add(origin, header.beat_step)),
+        ]
+
+        # Element e of the beat is in the row, and in the part that is written.
+        offset = Signal(bits_for(taps))
+        for index in range(taps):
+            element = Signal(range(2 * taps), name=f"element_{index}")
+            m.d.comb += element.eq(index + offset)
+            m.d.comb += write.mask[index].eq((element >= low) & (element < bound) & (element < limit))
+
+        if most > 1:
+            strided, count, copy = Signal(), parts(config), Signal(range(most))
+            length = taps // count
+            part = address.const(address.split(length * most))
+            m.d.comb += [strided.eq(header.copies > 1), write.strided.eq(strided)]
+            m.d.comb += ends_part.eq(~strided | (offset == taps - length))
+            m.d.comb += ends_copy.eq(ends_part & (copy == header.copies - 1))
+            with m.If(busy & ~ends_part):
+                m.d.sync += [place.eq(address.add(place, part)), offset.eq(offset + length)]
+            with m.If(busy & strided):  # after all parts the beat is as it was
+                rotated = [held[(index + length) % taps] for index in range(taps)]
+                m.d.sync += [element.eq(value) for element, value in zip(held, rotated, strict=True)]
+            with m.If(busy & ends_part):
+                m.d.sync += [place.eq(address.add(place, header.copy_step)), offset.eq(0), copy.eq(copy + 1)]
+            with m.If(busy & ends_copy):
+                m.d.sync += copy.eq(0)
+        else:
+            m.d.comb += ends_copy.eq(1)
+        with m.If(busy & ends_copy):
+            m.d.sync += [begin.eq(after_row), place.eq(after_row), low.eq(bound), bound.eq(bound + header.row_elements)]
+        with m.If(self.written):
+            m.d.sync += [busy.eq(0), left.eq(Mux(bound == taps, header.row_elements, bound - taps))]
+        with m.If(self.i.valid & ~busy):
+            m.d.sync += [
+                busy.eq(1),
+                held.eq(self.i.payload),
+                begin.eq(self.start),
+                place.eq(self.start),
+                low.eq(0),
+                bound.eq(Mux(self.begins_image, header.row_elements, left)),
+            ]
+        return m
