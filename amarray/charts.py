@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+
+from hw.compiler import Compiled
+from sw.files import replacing_file
 
 AXES = {"weight_bits": "bits of a weight", "activation_bits": "bits of an activation"}
 
@@ -24,3 +28,26 @@ def draw_sweep(result: dict, path: Path) -> None:
     panels[0].legend()
     figure.suptitle(f"{result['name']}, quantized")
     figure.savefig(path, dpi=110)
+
+
+def draw_schedule(compiled: Compiled, path: Path) -> None:
+    """When the array works on which operation: one image alone, and several that overlap; writes an SVG.
+
+    A bar is an operation, a colour an image; both panels are walks through the compiled program.
+    """
+    schedule = compiled.schedule
+    mappings = schedule.mappings
+    figure = Figure(figsize=(10, 1.6 + 0.5 * len(mappings)), layout="constrained")
+    panels = figure.subplots(2, 1)
+    for axes, images in zip(panels, (1, schedule.stages + 3), strict=True):
+        for start, slot, image in schedule.walk(images):
+            if image is not None:
+                axes.barh(slot.operation, schedule.steps(slot), left=start, color=f"C{image % 10}")
+        axes.set_yticks(range(len(mappings)), [mapping.operation.label for mapping in mappings], fontsize=7)
+        axes.set_ylim(len(mappings) - 0.4, -0.6)
+        axes.grid(axis="x", alpha=0.3)
+        axes.set_title("one image" if images == 1 else f"{images} images, one every {schedule.round_cycles:,} cycles")
+    panels[1].set_xlabel("cycle after the first step")
+    figure.suptitle(f"{compiled.network.name} on {compiled.config.shape}, {compiled.kind} schedule")
+    with matplotlib.rc_context({"svg.hashsalt": "amarray"}), replacing_file(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})

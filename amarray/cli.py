@@ -31,6 +31,7 @@ Start with `amarray demo`. Step by step, each command taking what the one before
   amarray train mlp --epochs 100 -o runs/mlp
   amarray quantize runs/mlp -o mlp.npz
   amarray evaluate mlp.npz
+  amarray fit mlp.npz --macs 128
   amarray generate mlp.npz --lanes 16 --taps 8 -o build
   amarray simulate build --images 1000
   amarray synth build --device ecp5
@@ -84,6 +85,7 @@ def _parser() -> Parser:
     _add_quantize(subparsers)
     _add_evaluate(subparsers)
     _add_export(subparsers)
+    _add_fit(subparsers)
     _add_generate(subparsers)
     _add_simulate(subparsers)
     _add_synth(subparsers)
@@ -190,6 +192,17 @@ def _add_export(subparsers) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="PATH", help=text)
 
 
+def _add_fit(subparsers) -> None:
+    text = "Search lanes x taps x pixels for the fewest cycles with so many multipliers and block RAMs."
+    parser = _add(subparsers, "fit", commands.fit, report.show_fit, text)
+    parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
+    parser.add_argument("--macs", type=int, metavar="N", help="multipliers of the array at most")
+    text = "the same, with those of requantization by multiplier"
+    parser.add_argument("--multipliers", type=int, metavar="N", help=text)
+    parser.add_argument("--block-rams", type=int, metavar="N", help="block RAMs of 18 kbit at most, estimated")
+    _add_schedule(parser)
+
+
 def _add_generate(subparsers) -> None:
     text = "Compile a network for an array and write Verilog, memory images and port map."
     parser = _add(subparsers, "generate", commands.generate, report.show_build, text)
@@ -203,6 +216,7 @@ def _add_generate(subparsers) -> None:
     parser.add_argument(
         "-o", "--output", metavar="BUILD", default="build", help="folder to write (default: %(default)s)"
     )
+    parser.add_argument("--chart", metavar="FILE", help="draw the schedule of one and of several images, as .svg")
 
 
 def _add_simulate(subparsers) -> None:
@@ -255,6 +269,10 @@ def _add_array(parser) -> None:
     parser.add_argument(
         "--pixels", type=int, default=1, help="output positions at a time, 1, 2 or 4 (default: %(default)s)"
     )
+    _add_schedule(parser)
+
+
+def _add_schedule(parser) -> None:
     parser.add_argument(
         "--schedule",
         choices=SCHEDULES,

@@ -1,10 +1,13 @@
 """What each command does: reads its inputs, calls the package that knows, returns a JSON object."""
 
 import argparse
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from amarray.charts import draw_schedule
 from amarray.data import load_data
 from amarray.progress import bar
 from hw import build as builds
@@ -12,6 +15,7 @@ from hw import synth as synthesis
 from hw.build import Build, layer_table
 from hw.compiler import compile_network, size_array
 from hw.config import ArrayConfig
+from hw.fit import fit as search
 from sim import simulate as simulation
 from sw import network_file
 from sw.dataset import Dataset
@@ -42,6 +46,22 @@ def describe(network: Network, dataset: Dataset) -> dict:
     }
 
 
+def fit(options: argparse.Namespace) -> dict:
+    """`amarray fit`."""
+    network = network_file.load(network_path(options.network))
+    limits = {"macs": options.macs, "multipliers": options.multipliers, "block_rams": options.block_rams}
+    start = time.perf_counter()
+    with bar(f"search arrays for {network.name}", None, ""):
+        front = search(network, **limits, kind=options.schedule)
+    return {
+        "network": options.network,
+        "limits": limits,
+        "schedule": options.schedule,
+        "front": [asdict(candidate) for candidate in front],
+        "seconds": time.perf_counter() - start,
+    }
+
+
 def generate(options: argparse.Namespace) -> dict:
     """`amarray generate`."""
     network = network_file.load(network_path(options.network))
@@ -49,7 +69,14 @@ def generate(options: argparse.Namespace) -> dict:
         config = builds.load_array(Path(options.array))
     else:
         config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule)
-    return generate_build(network, config, options.schedule, Path(options.output))
+    chart = Path(options.chart) if options.chart else None
+    if chart is not None and chart.suffix != ".svg":
+        raise InputError(f"chart must be a .svg file, not {chart}")
+    result = generate_build(network, config, options.schedule, Path(options.output))
+    if chart is not None:
+        draw_schedule(compile_network(network, config, options.schedule), chart)
+        result["files"][chart.name] = str(chart)
+    return result
 
 
 def generate_build(network: Network, config: ArrayConfig, schedule: str, folder: Path) -> dict:
@@ -70,6 +97,7 @@ def generate_build(network: Network, config: ArrayConfig, schedule: str, folder:
         "images_in_flight": compiled.schedule.stages,
         "accumulator_bits": config.accumulator_bits,
         "memory_bits": compiled.memory_bits,
+        "first_layer": builds.first_layer(compiled),
         "layers": layer_table(compiled),
         "files": {path.name: str(path) for path in sorted(folder.iterdir()) if path.is_file()},
     }

@@ -53,6 +53,35 @@ def show_export(result: dict) -> None:
         _print(f"layers {layers} are not exact in float32: logits can differ from golden's; see docs/exports.md")
 
 
+SHOWN_ARRAYS = 16
+"""Rows of the table of `amarray fit`; --json has all."""
+
+
+def show_fit(result: dict) -> None:
+    """After `amarray fit`."""
+    columns = ["lanes x taps x pixels", "cycles", "utilization", "multipliers", "memory, kbit", "block RAMs, about"]
+    front = result["front"]
+    rows = [
+        [
+            f"{found['lanes']} x {found['taps']} x {found['pixels']}",
+            f"{found['cycles']:,}",
+            _percent(found["utilization"]),
+            str(found["multipliers"]),
+            f"{found['memory_bits'] / 1024:.1f}",
+            str(found["block_rams"]),
+        ]
+        for found in front[:SHOWN_ARRAYS]
+    ]
+    _table(
+        f"{result['network']}: arrays that no other one beats in all of cycles, multipliers and memory", columns, rows
+    )
+    if len(front) > SHOWN_ARRAYS:
+        _print(f"and {len(front) - SHOWN_ARRAYS} smaller ones; --json lists all")
+    best = front[0]
+    shape = f"--lanes {best['lanes']} --taps {best['taps']} --pixels {best['pixels']}"
+    _next(f"amarray generate {result['network']} {shape} -o build")
+
+
 def show_build(result: dict) -> None:
     """After `amarray generate`."""
     kilobits = ", ".join(f"{name} {bits / 1024:.1f}" for name, bits in result["memory_bits"].items())
@@ -64,6 +93,7 @@ def show_build(result: dict) -> None:
             "schedule, images in flight": f"{result['schedule']}, {result['images_in_flight']}",
             "accumulator": f"{result['accumulator_bits']} bits, cannot overflow",
             "memories, kbit": kilobits,
+            **_first_layer(result["first_layer"]),
         },
     )
     columns = ["layers", "kind", "result", "MACs", "cycles", "wait", "utilization", "elements", "accumulator bits"]
@@ -155,6 +185,13 @@ def _accuracies(result: dict) -> dict[str, str]:
         "float accuracy": _percent(result["float_accuracy"]) if known else "not in the file",
         "quantized accuracy": _percent(result["quantized_accuracy"]),
     }
+
+
+def _first_layer(first: dict) -> dict[str, str]:
+    if first["rows"] == 1:
+        return {}
+    reason = f"{first['cycles']:,} cycles instead of {first['cycles_row_by_row']:,}"
+    return {"first layer": f"{first['rows']} rows of pixels in one vector: {reason}"}
 
 
 def _equality(result: dict) -> dict[str, str]:

@@ -9,14 +9,14 @@ program.hex, weights.hex, parameters.hex   contents of its memories, for reading
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from amaranth.lib import data
 
 from hw.accelerator import Accelerator
-from hw.compiler import Compiled, compile_network
+from hw.compiler import Compiled, compile_network, map_network
 from hw.config import ArrayConfig
 from hw.program import instruction_layout
 from hw.requantize import parameter_layout
@@ -166,6 +166,13 @@ def layer_table(compiled: Compiled) -> list[dict]:
         }
         for mapping, delay, copies in zip(schedule.mappings, schedule.delays, schedule.copies, strict=False)
     ]
+
+
+def first_layer(compiled: Compiled) -> dict:
+    """How the first operation reads the pixels: rows of them in a vector, its cycles, and those row by row."""
+    mapping, config = compiled.schedule.mappings[0], compiled.config
+    plain = map_network(compiled.network, replace(config, interleave=1))[0]
+    return {"rows": mapping.operation.row_dilation, "cycles": mapping.steps, "cycles_row_by_row": plain.steps}
 
 
 def _digest(compiled: Compiled) -> str:

@@ -53,14 +53,7 @@ class Compiled:
     @property
     def memory_bits(self) -> dict[str, int]:
         """Size of each memory in bits."""
-        config = self.config
-        return {
-            "program": config.program_words * instruction_layout(config).size,
-            "weights": config.weight_words * config.word_weights * config.weight_bits,
-            "parameters": config.parameter_words * config.taps * parameter_layout(config).size,
-            "input": config.pixels * config.input_words * config.taps * config.input_bits,
-            "hidden": config.pixels * config.hidden_words * config.taps * config.activation_bits,
-        }
+        return memory_bits(self.config)
 
     def watchdog_cycles(self, images: int) -> int:
         """Cycles in which so many images are surely done if nobody stalls: load, rounds, drain, twice over."""
@@ -68,19 +61,36 @@ class Compiled:
         return 2 * (images + self.schedule.stages + 1) * per_image + 2 * self.schedule.drain_cycles + 1000
 
 
+def memory_bits(config: ArrayConfig) -> dict[str, int]:
+    """Size of each memory of an array in bits."""
+    return {
+        "program": config.program_words * instruction_layout(config).size,
+        "weights": config.weight_words * config.word_weights * config.weight_bits,
+        "parameters": config.parameter_words * config.taps * parameter_layout(config).size,
+        "input": config.pixels * config.input_words * config.taps * config.input_bits,
+        "hidden": config.pixels * config.hidden_words * config.taps * config.activation_bits,
+    }
+
+
 def size_array(network: Network, lanes: int, taps: int, pixels: int = 1, *, kind: str = "throughput") -> ArrayConfig:
     """The smallest array of `lanes` x `taps` x `pixels` that runs `network`: widths and depths fit exactly.
 
     Raises InputError where no array can.
     """
-    shape = {"lanes": lanes, "taps": taps, "pixels": pixels, "input_gaps": _reads_border(network)}
-    shape["interleave"] = _choose_interleave(network, ArrayConfig(**shape))
-    mappings = map_network(network, ArrayConfig(**shape))
+    return size_and_schedule(network, lanes, taps, pixels, kind=kind)[0]
+
+
+def size_and_schedule(
+    network: Network, lanes: int, taps: int, pixels: int = 1, *, kind: str = "throughput"
+) -> tuple[ArrayConfig, Schedule]:
+    """The array of `size_array`, and the schedule of the network on it."""
+    shaped = _with_interleave(network, lanes, taps, pixels)
+    mappings = map_network(network, shaped)
     # A network of one layer has no activations and no shift: its array has pixels' width and the least shift.
     widths = {"activation_bits": network.input.form.bits, "shift_bits": 1} if len(mappings) == 1 else {}
     for needs in _format_needs(mappings):
         widths |= {name: max(need, widths.get(name, LIMITS[name][0])) for name, need in needs.items()}
-    config = ArrayConfig(**shape, **widths, **_loop_needs(mappings), **_alignment_needs(mappings))
+    config = replace(shaped, **widths, **_loop_needs(mappings), **_alignment_needs(mappings))
     mappings = map_network(network, config)
     schedule = make_schedule(mappings, kind)
     plan = plan_memory(mappings, schedule, config)
@@ -92,7 +102,7 @@ def size_array(network: Network, lanes: int, taps: int, pixels: int = 1, *, kind
             if need > LIMITS[name][1]
         ]
     )
-    return replace(config, **{name: max(need, LIMITS[name][0]) for name, need in needs.items()})
+    return replace(config, **{name: max(need, LIMITS[name][0]) for name, need in needs.items()}), schedule
 
 
 def _reads_border(network: Network) -> bool:
@@ -182,6 +192,25 @@ def _map_operations(operations, network: Network, config: ArrayConfig) -> tuple[
 def _least_round(mappings: tuple[Mapping, ...]) -> int:
     """Cycles of a round that never waits: the array's, or the loader's if it takes longer."""
     return max(mappings[0].load_cycles, sum(mapping.steps for mapping in mappings))
+
+
+def least_cost(network: Network, lanes: int, taps: int, pixels: int = 1) -> tuple[int, int]:
+    """Cycles of an image on such an array if it never waited, and bits of its weights and of a tensor each.
+
+    No schedule takes fewer, and no array less.
+    """
+    mappings = map_network(network, _with_interleave(network, lanes, taps, pixels))
+    weight_bits = max(mapping.operation.weight_bits for mapping in mappings)
+    weights = sum(mapping.weight_depth for mapping in mappings) * lanes * taps * weight_bits
+    activation_bits = max((form.bits for form in network.formats if form is not None), default=1)
+    hidden = sum(mapping.result.size for mapping in mappings[:-1]) * activation_bits
+    return _least_round(mappings), weights + pixels * (2 * mappings[0].source.size * network.input.form.bits + hidden)
+
+
+def _with_interleave(network: Network, lanes: int, taps: int, pixels: int) -> ArrayConfig:
+    """An array of this shape with the loader that the network wants; all else is not yet sized."""
+    config = ArrayConfig(lanes=lanes, taps=taps, pixels=pixels, input_gaps=_reads_border(network))
+    return replace(config, interleave=_choose_interleave(network, config))
 
 
 def _choose_interleave(network: Network, config: ArrayConfig) -> int:

@@ -192,7 +192,7 @@ class Mapping:
         rows, columns, _ = self._kernel
         return self.chunks * columns * rows * self.operation.weight.shape[1]
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Cycles of the array for one image."""
         return self._sums * self.sum_steps
@@ -396,7 +396,7 @@ class Mapping:
         """Time of the last step of the first sum."""
         return self.sum_steps - 1
 
-    @property
+    @cached_property
     def drain_free(self) -> int:
         """Least time of the last step of a later sum, so that the drain has finished with this operation."""
         return self.steps - 1 + drain_cycles(self.last_lanes, self.config, self.is_result, self.result_columns)

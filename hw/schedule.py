@@ -74,6 +74,12 @@ class Schedule:
         """Cycles from one image to the next in the steady state."""
         return sum(map(self.steps, self.body)) + sum(self.delays[: len(self.body)])
 
+    @property
+    def never_waits(self) -> bool:
+        """Whether the array works in every cycle of the steady state, or as often as the pixels allow."""
+        first = self.mappings[0]
+        return self.round_cycles == max(first.load_cycles, sum(map(self.steps, self.body)))
+
     @cached_property
     def drain_cycles(self) -> int:
         """Cycles to finish the images in flight once the last one was admitted and its round is over."""
@@ -134,11 +140,16 @@ def make_schedule(mappings: tuple[Mapping, ...], kind: str) -> Schedule:
     if kind == "latency":
         return best
     if len(mappings) <= SEARCHED_OPERATIONS:
-        for steps in product((0, 1), repeat=len(mappings) - 1):
-            best = _better(mappings, best, tuple(np.cumsum((0, *steps)).tolist()))
+        choices = sorted(product((0, 1), repeat=len(mappings) - 1), key=sum)
+        for choice in choices:
+            if best.never_waits:
+                break
+            best = _better(mappings, best, tuple(np.cumsum((0, *choice)).tolist()))
         return best
     ages = zero
     for border in range(1, len(mappings)):
+        if best.never_waits:
+            break
         raised = tuple(age + (index >= border) for index, age in enumerate(ages))
         best = _better(mappings, best, raised)
         if best.ages == raised:

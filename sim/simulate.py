@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from hw.build import Build
-from sim import amaranth_sim
+from sim import amaranth_sim, native, verilator
 from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
 from sim.launch import launch
 from sw.errors import InputError
 from sw.golden import infer
 
-SIMULATORS = (*TOOLS, "amaranth")
-"""Names of the simulators; the first one carries the whole test set."""
+SIMULATORS = (*TOOLS, "native", "amaranth")
+"""Names of the simulators; native is Verilator without cocotb, for bulk runs."""
 AMARANTH_IMAGES = 5
 """As many images as Amaranth's simulator takes a few seconds for."""
 
@@ -49,6 +49,8 @@ def simulate(
     """
     _check_simulator(simulator)
     waves = _checked_waves(waves, simulator)
+    if simulator == "native":
+        _check_native(idle, back_pressure, reset_after, waves)
     options = {"idle": idle, "back_pressure": back_pressure, "seed": seed, "reset_after": reset_after}
     ports = build.ports
     fields = ports["o_result__payload"]["fields"]
@@ -57,9 +59,15 @@ def simulate(
     if simulator == "amaranth":
         return amaranth_sim.run(build.accelerator(), job, waves=waves, progress=progress)
     start = time.perf_counter()
-    folder = compiled(build.verilog, build.folder / "sim", simulator, waves is not None)
-    built = time.perf_counter()
-    results = launch(simulator, folder, job, waves=waves, progress=progress)
+    if simulator == "native":
+        program = native.compiled(build.verilog, build.folder / "sim", counters)
+        built = time.perf_counter()
+        results = native.run(program, job)
+        progress(len(images))
+    else:
+        folder = compiled(build.verilog, build.folder / "sim", simulator, waves is not None)
+        built = time.perf_counter()
+        results = launch(simulator, folder, job, waves=waves, progress=progress)
     seconds = {"build": built - start, "run": time.perf_counter() - built}
     return Simulation(simulator, **results, seconds=seconds)
 
@@ -74,7 +82,7 @@ def compare(build: Build, images: np.ndarray, simulation: Simulation) -> np.ndar
 def choose_simulator(wanted: str, images: int) -> tuple[str, int, str]:
     """The simulator that can run here, for how many images, and a line of explanation if it is not as wanted."""
     _check_simulator(wanted)
-    missing = missing_tools(wanted) if wanted in TOOLS else []
+    missing = missing_tools(wanted) if wanted in TOOLS else verilator.missing_tools() if wanted == "native" else []
     if not missing:
         return wanted, images, ""
     fewer = min(images, AMARANTH_IMAGES)
@@ -85,6 +93,14 @@ def choose_simulator(wanted: str, images: int) -> tuple[str, int, str]:
 def _check_simulator(name: str) -> None:
     if name not in SIMULATORS:
         raise InputError(f"simulator must be one of {', '.join(SIMULATORS)}, not {name!r}")
+
+
+def _check_native(idle: str, back_pressure: str, reset_after: int | None, waves: Path | None) -> None:
+    asked = {"idle": idle != "none", "back_pressure": back_pressure != "none"}
+    asked |= {"reset_after": reset_after is not None, "waves": waves is not None}
+    if any(asked.values()):
+        names = ", ".join(name for name, wanted in asked.items() if wanted)
+        raise InputError(f"simulator native runs without {names}; take simulator verilator")
 
 
 def _checked_waves(waves: Path | None, simulator: str) -> Path | None:

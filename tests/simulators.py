@@ -2,7 +2,9 @@
 
 import pytest
 
-from sim.simulate import SIMULATORS
+from sim.build import TOOLS
 
-EACH_SIMULATOR = [pytest.param(name, marks=pytest.mark.icarus if name == "icarus" else ()) for name in SIMULATORS]
-"""All of them; conftest.py leaves Icarus out where it is not installed."""
+EACH_SIMULATOR = [
+    pytest.param(name, marks=pytest.mark.icarus if name == "icarus" else ()) for name in (*TOOLS, "amaranth")
+]
+"""All that stall and reset; native has tests of its own. conftest.py leaves Icarus out where it is not installed."""

@@ -47,7 +47,7 @@ def test_help_lists_every_command_with_an_example(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for command in ("train", "quantize", "evaluate", "export", "generate", "simulate", "synth", "demo"):
+    for command in ("train", "quantize", "evaluate", "export", "fit", "generate", "simulate", "synth", "demo"):
         assert re.search(rf"^    {command} ", text, re.MULTILINE)
         assert f"amarray {command}" in text
 
@@ -90,6 +90,35 @@ def test_generate_for_the_array_of_another_build(workplace, tmp_path, capsys):
     arguments = ("generate", workplace / "mlp.npz", "--array", tmp_path / "array.json", "-o", tmp_path / "build")
     code, result = run_json(capsys, *arguments)
     assert (code, result["lanes"], result["taps"], result["accumulator_bits"]) == (0, 8, 4, 30)
+
+
+def test_fit(workplace, capsys):
+    code, result = run_json(capsys, "fit", workplace / "mlp.npz", "--macs", 32)
+    assert code == 0
+    assert result["limits"] == {"macs": 32, "multipliers": None, "block_rams": None}
+    best = result["front"][0]
+    assert best["cycles"] == min(found["cycles"] for found in result["front"])
+    shape = [f"--{name}={best[name]}" for name in ("lanes", "taps", "pixels")]
+    code, made = run_json(capsys, "generate", workplace / "mlp.npz", *shape, "-o", workplace / "best")
+    assert (code, made["predicted_cycles_per_image"]) == (0, best["cycles"])
+    assert main(["fit", "cnn", "--macs", "20"]) == 0
+    text = capsys.readouterr().out
+    assert "no other one beats" in text
+    assert "next: amarray generate cnn --lanes 4 --taps 5 --pixels 1 -o build" in text
+    assert "limits" not in fails(capsys, "fit", workplace / "mlp.npz")
+
+
+def test_generate_draws_the_schedule(workplace, capsys):
+    arguments = ("generate", "cnn", "--lanes", 8, "--taps", 8, "--pixels", 2, "-o", workplace / "drawn")
+    code, result = run_json(capsys, *arguments, "--chart", workplace / "schedule.svg")
+    assert code == 0
+    assert result["files"]["schedule.svg"] == str(workplace / "schedule.svg")
+    assert result["first_layer"] == {"rows": 3, "cycles": 1152, "cycles_row_by_row": 1440}
+    drawn = (workplace / "schedule.svg").read_bytes()
+    assert b"conv2d + maxpool" in drawn
+    run_json(capsys, *arguments, "--chart", workplace / "schedule.svg")
+    assert (workplace / "schedule.svg").read_bytes() == drawn
+    assert "chart must be a .svg file, not" in fails(capsys, *arguments, "--chart", workplace / "schedule.png")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +196,7 @@ def test_tables_for_a_person(workplace, capsys):
         (["generate", "NETWORK", "--array", "nowhere"], "cannot read array nowhere: No such file or directory"),
         (["generate", "NETWORK", "--array", "FILE"], "does not describe an array"),
         (["simulate", "nowhere"], "not a build: it has no build.json; make one with `amarray generate`"),
-        (["simulate", "BUILD", "--simulator", "modelsim"], "verilator, icarus, amaranth, not 'modelsim'"),
+        (["simulate", "BUILD", "--simulator", "modelsim"], "verilator, icarus, native, amaranth, not 'modelsim'"),
         (["simulate", "BUILD", "--images", "0"], "images must be 1..10000, not 0"),
         (["simulate", "BUILD", "--images", "10001"], "images must be 1..10000, not 10001"),
         (["synth", "BUILD", "--device", "asic"], "ecp5, ice40, gowin, xilinx, not 'asic'"),

@@ -53,7 +53,7 @@ def test_compare_finds_wrong_logits_and_labels(build):
 @pytest.mark.parametrize(
     ("simulator", "options", "message"),
     [
-        ("modelsim", {}, "simulator must be one of verilator, icarus, amaranth, not 'modelsim'"),
+        ("modelsim", {}, "simulator must be one of verilator, icarus, native, amaranth, not 'modelsim'"),
         ("amaranth", {"idle": "late"}, "stall pattern must be one of none, .*, not 'late'"),
         ("amaranth", {"reset_after": -1}, "reset_after must be .* 0 or more, not -1"),
         ("icarus", {"waves": "waves.vcd"}, r"waves of icarus must go to a \.fst file, not to waves\.vcd"),

@@ -1,0 +1,97 @@
+// Drives the accelerator that Verilator compiled: every beat of pixels as early as it is taken, every logit at once.
+//
+// Usage: native BEATS BEAT_BYTES LIMIT RESULTS DUE
+//   BEATS        file with the beats of all images, BEAT_BYTES bytes each, the first pixel first
+//   LIMIT        cycles within which the next result beat must leave
+//   RESULTS      file to write: per result beat its cycle (8 bytes) and its payload (16 bytes), then the counters
+//                (8 bytes each), little-endian. Cycle 0 is the first one without reset.
+//   DUE          result beats to wait for
+// counters.h, made by sim/native.py, lists the counters.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "Vaccelerator.h"
+#include "verilated.h"
+
+// Verilator writes two underscores in a name as one and the code of the other.
+#define PORT(group, member) group##___05F##member
+
+namespace {
+
+std::vector<uint8_t> contents(const char* path) {
+    std::FILE* file = std::fopen(path, "rb");
+    std::vector<uint8_t> bytes;
+    if (!file) return bytes;
+    std::fseek(file, 0, SEEK_END);
+    bytes.resize(std::ftell(file));
+    std::rewind(file);
+    if (std::fread(bytes.data(), 1, bytes.size(), file) != bytes.size()) bytes.clear();
+    std::fclose(file);
+    return bytes;
+}
+
+void edge(Vaccelerator& top) {
+    top.clk = 1;
+    top.eval();
+    top.clk = 0;
+    top.eval();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 6) return 2;
+    const std::vector<uint8_t> beats = contents(argv[1]);
+    const size_t beat_bytes = std::strtoull(argv[2], nullptr, 10);
+    const uint64_t limit = std::strtoull(argv[3], nullptr, 10);
+    std::FILE* results = std::fopen(argv[4], "wb");
+    uint64_t due = std::strtoull(argv[5], nullptr, 10);
+    if (!results || beats.empty()) return 2;
+
+    VerilatedContext context;
+    Vaccelerator top(&context);
+    top.PORT(i_pixels, valid) = 0;
+    top.PORT(o_result, ready) = 0;
+    top.rst = 1;
+    for (int i = 0; i < 3; ++i) edge(top);
+    top.rst = 0;
+    top.PORT(o_result, ready) = 1;
+
+    const size_t count = beats.size() / beat_bytes;
+    size_t sent = 0;
+    uint64_t quiet = 0;
+    for (uint64_t cycle = 0; due; ++cycle) {
+        top.PORT(i_pixels, valid) = sent < count;
+        if (sent < count) {
+            std::memset(&top.PORT(i_pixels, payload), 0, sizeof top.PORT(i_pixels, payload));
+            std::memcpy(&top.PORT(i_pixels, payload), &beats[sent * beat_bytes], beat_bytes);
+        }
+        top.eval();
+        const bool taken = top.PORT(i_pixels, valid) && top.PORT(i_pixels, ready);
+        if (top.PORT(o_result, valid)) {
+            uint8_t payload[16] = {};
+            std::memcpy(payload, &top.PORT(o_result, payload), sizeof top.PORT(o_result, payload));
+            std::fwrite(&cycle, sizeof cycle, 1, results);
+            std::fwrite(payload, sizeof payload, 1, results);
+            --due;
+            quiet = 0;
+        } else if (++quiet > limit) {
+            std::fprintf(stderr, "cycle %llu: no result for %llu cycles\n", static_cast<unsigned long long>(cycle),
+                         static_cast<unsigned long long>(limit));
+            return 1;
+        }
+        edge(top);
+        sent += taken;
+    }
+#define COUNTER(name)                                  \
+    {                                                  \
+        const uint64_t value = top.PORT(counters, name);   \
+        std::fwrite(&value, sizeof value, 1, results); \
+    }
+#include "counters.h"
+    return std::fclose(results) ? 2 : 0;
+}

@@ -1,0 +1,108 @@
+"""Bulk runs: the Verilog in Verilator behind a small C++ program instead of cocotb, many times faster.
+
+It holds back nothing, checks no protocol and writes no waveforms: cocotb stays the reference. Both must give the
+same logits, cycles and counters.
+"""
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from hw.verilog import TOP
+from sim import verilator
+from sim.bench import SimulationError
+from sim.job import Job
+from sw.errors import InputError
+
+SOURCE = Path(__file__).with_suffix(".cpp")
+ARGUMENTS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "--top-module", TOP, "-CFLAGS", "-O2")
+"""For verilator."""
+BEAT = np.dtype([("cycle", "<u8"), ("payload", "<u8", 2)])
+"""A result beat, as the program writes it."""
+
+
+def run(program: Path, job: Job) -> dict:
+    """Simulate the job with the program that `compiled` made.
+
+    Returns logits, labels, result_cycles and counters as Simulation has them.
+    Raises SimulationError if the accelerator stops answering or counts its logits wrongly.
+    """
+    with tempfile.TemporaryDirectory(prefix="amarray-") as name:
+        beats, results = Path(name) / "beats", Path(name) / "results"
+        job.beats.tofile(beats)
+        due = len(job.beats) * job.classes
+        arguments = [beats, job.beats.shape[-1], job.due[0], results, due]
+        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SimulationError(f"native simulation ended: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        found = np.fromfile(results, dtype=BEAT, count=due)
+        counters = np.fromfile(results, dtype="<u8", offset=found.nbytes)
+    fields = {name: _field(found["payload"], **field) for name, field in job.fields.items()}
+    last = fields["last"].reshape(-1, job.classes)
+    if not last[:, -1].all() or last[:, :-1].any():
+        raise SimulationError("`last` must mark exactly the last logit of each image, and does not")
+    return {
+        "logits": fields["logit"].reshape(last.shape),
+        "labels": fields["label"].reshape(last.shape)[:, -1],
+        "result_cycles": found["cycle"].astype(np.int64).reshape(last.shape)[:, -1],
+        "counters": dict(zip(job.counters, counters.tolist(), strict=True)),
+    }
+
+
+def _field(payload: np.ndarray, offset: int, width: int, signed: bool) -> np.ndarray:
+    """int64 values of a field of at most 64 bits in payloads of 128 bits, given as two words."""
+    word, bit = divmod(offset, 64)
+    value = payload[:, word] >> np.uint64(bit)
+    if bit and word == 0:
+        value = value | payload[:, 1] << np.uint64(64 - bit)
+    unused = np.uint64(64 - width)
+    value = value << unused
+    return value.view(np.int64) >> np.int64(unused) if signed else (value >> unused).astype(np.int64)
+
+
+def compiled(verilog: Path, folder: Path, counters: list[str]) -> Path:
+    """The compiled program, compiled now if it does not exist; where the folder of simulators of a build lies.
+
+    Raises InputError if a tool is missing, SimulationError if it does not compile.
+    """
+    if missing := verilator.missing_tools():
+        raise InputError(
+            f"simulator native needs {', '.join(missing)}: install what is missing, or take simulator amaranth"
+        )
+    key = hashlib.sha256(verilog.read_bytes() + SOURCE.read_bytes())
+    key.update(repr((ARGUMENTS, verilator.version(), counters)).encode())
+    place = folder / f"native-{key.hexdigest()[:16]}"
+    if not place.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        _compile(verilog, place, counters)
+    return place
+
+
+def _compile(verilog: Path, place: Path, counters: list[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="amarray-") as name:
+        folder = Path(name)
+        lines = [f"COUNTER({name})\n" for name in counters]
+        (folder / "counters.h").write_text("".join(lines), encoding="utf-8")
+        command = ["verilator", *ARGUMENTS, "-CFLAGS", f"-I{folder}", "--Mdir", str(folder / "build")]
+        done = subprocess.run(
+            [*command, "-o", "native", str(verilog.resolve()), str(SOURCE)],
+            env=os.environ | verilator.environment(),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            lines = [line for line in (done.stderr + done.stdout).splitlines() if "rror" in line]
+            raise SimulationError(f"verilator does not compile {verilog}: {(lines or ['no message'])[0].strip()}")
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parent) as beside:
+            product = Path(beside) / place.name
+            product.write_bytes((folder / "build" / "native").read_bytes())
+            product.chmod(0o755)
+            with suppress(OSError):  # where another process was faster, its result is as good as ours
+                product.rename(place)

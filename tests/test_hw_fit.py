@@ -1,0 +1,97 @@
+"""The search for an array against trying every one."""
+
+from itertools import product
+
+import pytest
+from networks import random_image_network, random_network
+
+from hw.compiler import compile_network, least_cost, size_array
+from hw.config import ArrayConfig
+from hw.fit import block_rams, fit
+from hw.schedule import SCHEDULES
+from sw.errors import InputError
+
+NETWORKS = {
+    "dense": random_network(0, [30, 12, 5], multiplier=True),
+    "image": random_image_network(4, ("padded", "maxpool"), shape=(8, 8, 1)),
+    "residual": random_image_network(5, ("residual",), shape=(6, 5, 2)),
+}
+
+
+def every(network, macs: int, kind: str) -> dict[tuple, tuple]:
+    """(cycles, multipliers, memory bits) of every array of at most so many MACs."""
+    found = {}
+    for lanes, taps, pixels in product(range(1, macs + 1), range(1, 17), (1, 2, 4)):
+        if lanes * taps * pixels <= macs:
+            compiled = compile_network(network, size_array(network, lanes, taps, pixels, kind=kind), kind)
+            config = compiled.config
+            used = config.macs + (taps if config.multiplier_bits else 0)
+            bits = sum(compiled.memory_bits.values())
+            found[lanes, taps, pixels] = (compiled.schedule.round_cycles, used, bits)
+    return found
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_front_is_that_of_all_arrays(name, kind):
+    arrays = every(NETWORKS[name], 18, kind)
+    front = fit(NETWORKS[name], macs=18, kind=kind)
+    points = {(each.cycles, each.multipliers, each.memory_bits) for each in front}
+    best = {
+        one
+        for one in arrays.values()
+        if not any(other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in arrays.values())
+    }
+    assert points == best
+    for each in front:
+        assert arrays[each.lanes, each.taps, each.pixels] == (each.cycles, each.multipliers, each.memory_bits)
+    assert [each.cycles for each in front] == sorted(each.cycles for each in front)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bounds_are_bounds(name):
+    for (lanes, taps, pixels), (cycles, _, bits) in every(NETWORKS[name], 12, "throughput").items():
+        least_cycles, least_bits = least_cost(NETWORKS[name], lanes, taps, pixels)
+        assert least_cycles <= cycles
+        assert least_bits <= bits
+
+
+def test_limits_are_kept():
+    network = NETWORKS["dense"]
+    for each in fit(network, multipliers=20):
+        assert each.lanes * each.taps * each.pixels < each.multipliers <= 20  # its scales are multiplied
+    few = fit(network, macs=40, block_rams=4)
+    assert max(each.block_rams for each in few) <= 4
+    assert min(each.cycles for each in few) >= min(each.cycles for each in fit(network, macs=40))
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({}, "macs or multipliers must be given"),
+        ({"macs": 0}, "macs must be 1 or more, not 0"),
+        ({"macs": 4, "block_rams": -1}, "block RAMs must be 1 or more, not -1"),
+        ({"multipliers": 1}, "no array of at most 1 multipliers holds random 0; allow more"),
+    ],
+)
+def test_bad_or_hopeless_limits_are_refused(limits, message):
+    with pytest.raises(InputError, match=message):
+        fit(NETWORKS["dense"], **limits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocks"),
+    [
+        ({"weight_words": 32}, 0),
+        ({"weight_words": 512, "weight_bits": 8, "lanes": 2, "taps": 2}, 1),
+        ({"weight_words": 513, "weight_bits": 8, "lanes": 2, "taps": 2}, 2),
+        ({"weight_words": 512, "weight_bits": 8, "lanes": 16, "taps": 8}, 29),
+        ({"weight_words": 2048, "weight_bits": 8, "lanes": 1, "taps": 1}, 1),
+        ({"hidden_words": 200, "lanes": 1, "taps": 4, "unaligned_reads": True}, 4),
+        ({"hidden_words": 200, "lanes": 1, "taps": 4, "pixels": 2, "unaligned_reads": True}, 8),
+        ({"hidden_words": 200, "lanes": 1, "taps": 4}, 1),
+    ],
+)
+def test_block_rams(changes, blocks):
+    short = {"weight_words": 2, "input_words": 2, "hidden_words": 2, "parameter_words": 2, "program_words": 2}
+    assert block_rams(ArrayConfig(**(short | changes))) == blocks

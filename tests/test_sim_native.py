@@ -1,0 +1,112 @@
+"""The bulk runs: the same logits, cycles and counters as under cocotb and in Amaranth's simulator."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import random_image_network, random_images
+from sim_designs import COMPILED, FIELDS, VERILOG, images
+
+from hw import build as hw_build
+from hw.compiler import compile_network, size_array
+from sim import native
+from sim.bench import SimulationError
+from sim.job import Job
+from sim.simulate import compare, simulate
+from sw.errors import InputError
+from sw.golden import infer
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    return hw_build.write(COMPILED, tmp_path_factory.mktemp("native") / "build")
+
+
+def same(one, other) -> None:
+    assert one.logits.tolist() == other.logits.tolist()
+    assert one.labels.tolist() == other.labels.tolist()
+    assert one.result_cycles.tolist() == other.result_cycles.tolist()
+    assert one.counters == other.counters
+
+
+def test_equals_the_amaranth_simulator(build):
+    same(simulate(build, images(30), "native"), simulate(build, images(30), "amaranth"))
+
+
+def test_wide_beats_and_logits(tmp_path):
+    """Beats of 128 bits, of which Verilator makes arrays, and an image network."""
+    network = random_image_network(3, ("padded", "maxpool"), shape=(9, 8, 1))
+    compiled = compile_network(network, size_array(network, 5, 16, 2))
+    build = hw_build.write(compiled, tmp_path / "build")
+    pixels = random_images(3, network, 20)
+    done = simulate(build, pixels, "native")
+    same(done, simulate(build, pixels, "amaranth"))
+    assert compare(build, pixels, done).size == 0
+    assert done.result_cycles[-1] - done.result_cycles[0] == compiled.schedule.result_cycles(20)[-1]
+
+
+def test_a_changed_weight_is_found(build):
+    layers = [*COMPILED.network.layers]
+    weight = layers[-1].weight.copy()
+    weight[0] = -weight[0]
+    other = replace(
+        build,
+        compiled=replace(
+            COMPILED, network=replace(COMPILED.network, layers=(*layers[:-1], replace(layers[-1], weight=weight)))
+        ),
+    )
+    done = simulate(build, images(10), "native")
+    assert compare(build, images(10), done).size == 0
+    wrong = (infer(other.network, images(10)).logits != done.logits).any(axis=1)
+    assert compare(other, images(10), done).tolist() == np.flatnonzero(wrong).tolist() != []
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"idle": "random"}, "idle"),
+        ({"back_pressure": "late", "reset_after": 3}, "back_pressure, reset_after"),
+        ({"waves": "waves.vcd"}, "waves"),
+    ],
+)
+def test_what_it_does_not_do_is_refused(build, options, names):
+    with pytest.raises(InputError, match=f"^simulator native runs without {names}; take simulator verilator$"):
+        simulate(build, images(1), "native", **options)
+
+
+def job() -> Job:
+    return Job.of(COMPILED.network, images(2), 3, FIELDS, ["cycles"], lambda count: 50 * count)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("assign i_pixels__ready = 1; assign o_result__valid = 0;", "cycle 50: no result for 50 cycles$"),
+        ("assign i_pixels__ready = 1; assign o_result__valid = 1;", "`last` must mark exactly the last logit"),
+    ],
+)
+def test_an_accelerator_that_breaks_a_rule(tmp_path, body, message):
+    verilog = tmp_path / "accelerator.v"
+    verilog.write_text(VERILOG.format(body=body))
+    program = native.compiled(verilog, tmp_path / "sim", ["cycles"])
+    assert program == native.compiled(verilog, tmp_path / "sim", ["cycles"])
+    with pytest.raises(SimulationError, match=message):
+        native.run(program, job())
+
+
+def test_verilog_that_does_not_compile(tmp_path):
+    verilog = tmp_path / "accelerator.v"
+    verilog.write_text("module accelerator(")
+    with pytest.raises(SimulationError, match=r"verilator does not compile .*accelerator\.v: .*rror"):
+        native.compiled(verilog, tmp_path / "sim", [])
+
+
+@pytest.mark.parametrize(
+    ("offset", "width", "signed"), [(0, 21, True), (21, 4, False), (60, 9, True), (64, 53, True), (3, 64, True)]
+)
+def test_fields_of_a_payload(offset, width, signed):
+    rng = np.random.default_rng(offset)
+    payload = rng.integers(0, 1 << 63, (20, 2)).astype(np.uint64)
+    for words, found in zip(payload.tolist(), native._field(payload, offset, width, signed).tolist(), strict=True):
+        value = (words[0] | words[1] << 64) >> offset & (1 << width) - 1
+        assert found == value - (1 << width if signed and value >> (width - 1) else 0)
