@@ -34,6 +34,7 @@ Start with `amarray demo`. Step by step, each command taking what the one before
   amarray fit mlp.npz --macs 128
   amarray generate mlp.npz --lanes 16 --taps 8 -o build
   amarray simulate build --images 1000
+  amarray explain build --image 17
   amarray synth build --device ecp5
 A shipped network needs no training:
   amarray evaluate cnn
@@ -88,6 +89,7 @@ def _parser() -> Parser:
     _add_fit(subparsers)
     _add_generate(subparsers)
     _add_simulate(subparsers)
+    _add_explain(subparsers)
     _add_synth(subparsers)
     _add_demo(subparsers)
     return parser
@@ -234,6 +236,19 @@ def _add_simulate(subparsers) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the stalls (default: %(default)s)")
     parser.add_argument("--waves", metavar="FILE", help="write waveforms: .vcd, with icarus .fst")
+
+
+def _add_explain(subparsers) -> None:
+    text = (
+        "Compare a build with golden write by write, and show where they first differ: layer, channel, position, cycle."
+    )
+    parser = _add(subparsers, "explain", commands.explain, report.show_explanation, text)
+    parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_data(parser)
+    parser.add_argument("--image", type=int, default=0, metavar="N", help="of the test images (default: %(default)s)")
+    parser.add_argument(
+        "--waves", metavar="FILE", help="for the waveform around the difference (default: BUILD/explain-N.vcd)"
+    )
 
 
 def _add_synth(subparsers) -> None:

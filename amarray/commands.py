@@ -16,6 +16,7 @@ from hw.build import Build, layer_table
 from hw.compiler import compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fit import fit as search
+from sim import explain as explanation
 from sim import simulate as simulation
 from sw import network_file
 from sw.dataset import Dataset
@@ -142,6 +143,39 @@ def simulate_build(build: Build, dataset: Dataset, images: int, simulator: str, 
         "compile_seconds": done.seconds["build"],
         "seconds": done.seconds["run"],
     }
+
+
+def explain(options: argparse.Namespace) -> dict:
+    """`amarray explain`."""
+    build, images = builds.load(Path(options.build)), load_data(options.data).test_images
+    waves = Path(options.waves) if options.waves else build.folder / f"explain-{options.image}.vcd"
+    with bar(f"compare image {options.image} write by write", None, ""):
+        found = explanation.explain(build, images, options.image, waves)
+    result = {"build": str(build.folder), "image": options.image, "compared": found.compared, "mismatches": 0}
+    difference = found.difference
+    if difference is None:
+        return result | {"difference": None}
+    result |= {"mismatches": 1, "waves": str(found.waves)}
+    described = {"cycle": difference.cycle, "found": difference.found, "expected": None}
+    if difference.expected is not None:
+        event = difference.expected
+        operation = build.compiled.schedule.mappings[event.operation].operation
+        golden = explanation.golden_sum(build, found.images, event)
+        described |= {
+            "expected": event.value,
+            "image": options.image + event.image - found.image,
+            "layers": list(operation.layers),
+            "kind": operation.name,
+            "position": [event.y, event.x],
+            "channel": event.channel,
+            "tile": event.tile,
+            "bias": golden.bias,
+            "total": golden.total,
+            "multiplier": golden.multiplier,
+            "shift": golden.shift,
+            "operands": [asdict(operand) for operand in golden.operands],
+        }
+    return result | {"difference": described}
 
 
 def synth(options: argparse.Namespace) -> dict:

@@ -122,6 +122,54 @@ def show_simulation(result: dict) -> None:
         _next(f"amarray synth {result['build']} --device ecp5")
 
 
+SHOWN_OPERANDS = 24
+"""Rows of the table of `amarray explain`; --json has all."""
+
+
+def show_explanation(result: dict) -> None:
+    """After `amarray explain`."""
+    title, difference = f"{result['build']}, image {result['image']}", result["difference"]
+    if difference is None:
+        _facts(title, {"activations and logits compared": f"{result['compared']:,}", "difference": "none"})
+        return
+    found = "nothing is written" if difference["found"] is None else str(difference["found"])
+    if difference["expected"] is None:
+        facts = {"first difference in cycle": str(difference["cycle"]), "written where nothing should be": found}
+        _facts(title, facts | {"waveform": result["waves"]})
+        return
+    layers = "+".join(map(str, difference["layers"]))
+    y, x = difference["position"]
+    scale = (
+        "" if difference["shift"] is None else f", times {difference['multiplier']}, shifted by {difference['shift']}"
+    )
+    _facts(
+        title,
+        {
+            "first difference in cycle": str(difference["cycle"]),
+            "of image": str(difference["image"]),
+            "layer": f"{layers} ({difference['kind']})" if layers else difference["kind"],
+            "channel, row, column": f"{difference['channel']}, {y}, {x}",
+            "tile of output channels": str(difference["tile"]),
+            "golden": str(difference["expected"]),
+            "hardware": found,
+            "golden's sum": f"{difference['total']}, bias {difference['bias']}{scale}",
+            "waveform": result["waves"],
+        },
+    )
+    operands = difference["operands"]
+    ranked = sorted(operands, key=lambda each: -abs(each["activation"] * each["weight"]))[:SHOWN_OPERANDS]
+    rows = [
+        [
+            f"{each['y']}, {each['x']}, {each['channel']}",
+            *(str(each[key]) for key in ("activation", "weight")),
+            str(each["activation"] * each["weight"]),
+        ]
+        for each in ranked
+    ]
+    columns = ["row, column, channel", "activation", "weight", "product"]
+    _table(f"the {len(rows)} greatest of {len(operands)} products", columns, rows)
+
+
 def show_synthesis(result: dict) -> None:
     """After `amarray synth`."""
     _facts(f"{result['build']} on {result['family']}, yosys {result['yosys']}", _resources(result["resources"]))

@@ -24,7 +24,7 @@ from hw.loop_nest import LoopNest
 from hw.mac_array import MacArray
 from hw.max_pool import MaxPool
 from hw.memories import READ_CYCLES, BankedMemory, StaticMemory
-from hw.program import Header, header_layout, header_values, instruction_layout
+from hw.program import Header, header_layout, header_values, instruction_layout, write_address
 from hw.requantize import Requantizer, parameter_layout
 from hw.sequencer import Sequencer
 from hw.stream import connect, delayed
@@ -85,6 +85,17 @@ class Counters(wiring.Signature):
         super().__init__({name: Out(32) for name in self.NAMES})
 
 
+def written_layout(config: ArrayConfig) -> data.StructLayout:
+    """A write to the hidden memory.
+
+    Members
+    -------
+    valid: there is one in this cycle. mask: which elements. address: of the first one. elements: what is written.
+    """
+    elements = data.ArrayLayout(config.activation_bits, config.taps)
+    return data.StructLayout({"valid": 1, "mask": config.taps, "address": write_address(config), "elements": elements})
+
+
 class Accelerator(wiring.Component):
     """Classifies images with the network that its memories hold.
 
@@ -100,6 +111,7 @@ class Accelerator(wiring.Component):
     o_result: Out(stream(result_layout)), a logit a beat, honours back pressure.
     counters: Out(Counters).
     status: Out, `running` and the index of the `instruction` that runs.
+    written: Out(written_layout), what is written to the hidden memory; for debugging, costs nothing if left open.
 
     A reset at any time forgets all images. Throughput and latency in cycles: hw/schedule.py.
     """
@@ -137,6 +149,7 @@ class Accelerator(wiring.Component):
                 "o_result": Out(stream.Signature(result_layout(config))),
                 "counters": Out(Counters()),
                 "status": Out(status),
+                "written": Out(written_layout(config)),
             }
         )
 
@@ -276,6 +289,12 @@ class Accelerator(wiring.Component):
             m.d.comb += written.eq(activations)
         address, mask = delayed(m, word.tile.write, latency), delayed(m, word.mask, latency)
         is_written = delayed(m, valid & ends_pool & ~word.tile.is_result, latency, reset=True)
+        m.d.comb += [
+            self.written.valid.eq(is_written),
+            self.written.mask.eq(mask),
+            self.written.address.eq(address),
+            self.written.elements.eq(written),
+        ]
         for memory in self._hidden:
             write = memory.write
             m.d.comb += [

@@ -28,6 +28,7 @@ class Compiled:
     kind: the schedule asked for.
     schedule: order and timing.
     header, instructions: the program.
+    places: per operation the base addresses of its result in the hidden memory, for an even and an odd image.
     program, weights, parameters: the memories, one unsigned int a word.
     """
 
@@ -37,6 +38,7 @@ class Compiled:
     schedule: Schedule
     header: Header
     instructions: tuple[Instruction, ...]
+    places: dict[int, tuple[int, int]]
     program: tuple[int, ...]
     weights: tuple[int, ...]
     parameters: tuple[int, ...]
@@ -146,6 +148,7 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
         schedule=schedule,
         header=header,
         instructions=instructions,
+        places=plan.places,
         program=tuple(encode(instruction, config) for instruction in instructions),
         weights=tuple(_pack(weights.reshape(len(weights), -1), config.weight_bits)),
         parameters=tuple(word for mapping in mappings for word in _parameter_words(mapping)),

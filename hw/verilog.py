@@ -32,6 +32,7 @@ PURPOSE = {
     "o_result__valid": "a result beat is offered",
     "o_result__ready": "the beat is taken",
     "status": "what the array does in this cycle",
+    "written": "what is written to the hidden memory in this cycle; for debugging, to be left open otherwise",
     "counters__cycles": "clock cycles since reset",
     "counters__busy": "cycles in which the program ran",
     "counters__mac": "cycles in which the array computed for an image",

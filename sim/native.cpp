@@ -1,12 +1,14 @@
 // Drives the accelerator that Verilator compiled: every beat of pixels as early as it is taken, every logit at once.
 //
-// Usage: native BEATS BEAT_BYTES LIMIT RESULTS DUE
+// Usage: native BEATS BEAT_BYTES LIMIT RESULTS DUE [TRACE WAVES FIRST LAST]
 //   BEATS        file with the beats of all images, BEAT_BYTES bytes each, the first pixel first
 //   LIMIT        cycles within which the next result beat must leave
 //   RESULTS      file to write: per result beat its cycle (8 bytes) and its payload (16 bytes), then the counters
 //                (8 bytes each), little-endian. Cycle 0 is the first one without reset.
 //   DUE          result beats to wait for
-// counters.h, made by sim/native.py, lists the counters.
+//   TRACE        file to write: per write to the hidden memory its cycle (8 bytes) and the port `written` (32 bytes)
+//   WAVES        VCD file to write, of the cycles FIRST..LAST
+// The last four only in a program compiled with TRACED. counters.h, made by sim/native.py, lists the counters.
 
 #include <cstdint>
 #include <cstdio>
@@ -16,6 +18,9 @@
 
 #include "Vaccelerator.h"
 #include "verilated.h"
+#ifdef TRACED
+#include "verilated_vcd_c.h"
+#endif
 
 // Verilator writes two underscores in a name as one and the code of the other.
 #define PORT(group, member) group##___05F##member
@@ -44,7 +49,14 @@ void edge(Vaccelerator& top) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef TRACED
+    if (argc != 10) return 2;
+    std::FILE* trace = std::fopen(argv[6], "wb");
+    const uint64_t first = std::strtoull(argv[8], nullptr, 10), last = std::strtoull(argv[9], nullptr, 10);
+    if (!trace) return 2;
+#else
     if (argc != 6) return 2;
+#endif
     const std::vector<uint8_t> beats = contents(argv[1]);
     const size_t beat_bytes = std::strtoull(argv[2], nullptr, 10);
     const uint64_t limit = std::strtoull(argv[3], nullptr, 10);
@@ -54,6 +66,11 @@ int main(int argc, char** argv) {
 
     VerilatedContext context;
     Vaccelerator top(&context);
+#ifdef TRACED
+    context.traceEverOn(true);
+    VerilatedVcdC waves;
+    top.trace(&waves, 99);
+#endif
     top.PORT(i_pixels, valid) = 0;
     top.PORT(o_result, ready) = 0;
     top.rst = 1;
@@ -71,6 +88,18 @@ int main(int argc, char** argv) {
             std::memcpy(&top.PORT(i_pixels, payload), &beats[sent * beat_bytes], beat_bytes);
         }
         top.eval();
+#ifdef TRACED
+        uint8_t payload[32] = {};
+        std::memcpy(payload, &top.written, sizeof top.written);
+        if (payload[0] & 1) {
+            std::fwrite(&cycle, sizeof cycle, 1, trace);
+            std::fwrite(payload, sizeof payload, 1, trace);
+        }
+        if (cycle == first && first <= last) waves.open(argv[7]);
+        if (cycle >= first && cycle <= last) {
+            waves.dump(10 * cycle);
+        }
+#endif
         const bool taken = top.PORT(i_pixels, valid) && top.PORT(i_pixels, ready);
         if (top.PORT(o_result, valid)) {
             uint8_t payload[16] = {};
@@ -84,9 +113,19 @@ int main(int argc, char** argv) {
                          static_cast<unsigned long long>(limit));
             return 1;
         }
-        edge(top);
+        top.clk = 1;
+        top.eval();
+#ifdef TRACED
+        if (cycle >= first && cycle <= last) waves.dump(10 * cycle + 5);
+#endif
+        top.clk = 0;
+        top.eval();
         sent += taken;
     }
+#ifdef TRACED
+    waves.close();
+    std::fclose(trace);
+#endif
 #define COUNTER(name)                                  \
     {                                                  \
         const uint64_t value = top.PORT(counters, name);   \

@@ -1,7 +1,7 @@
 """Bulk runs: the Verilog in Verilator behind a small C++ program instead of cocotb, many times faster.
 
-It holds back nothing, checks no protocol and writes no waveforms: cocotb stays the reference. Both must give the
-same logits, cycles and counters.
+It holds back nothing and checks no protocol: cocotb stays the reference. Both must give the same logits, cycles
+and counters. A traced program also records every write to the hidden memory, and waveforms of some cycles.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import os
 import subprocess
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +23,52 @@ from sw.errors import InputError
 SOURCE = Path(__file__).with_suffix(".cpp")
 ARGUMENTS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "--top-module", TOP, "-CFLAGS", "-O2")
 """For verilator."""
+TRACED = ("--trace-vcd", "-CFLAGS", "-DTRACED", "-CFLAGS", "-O0")
+"""For verilator, besides: a program that records; compiled fast, for it runs a few images only."""
 BEAT = np.dtype([("cycle", "<u8"), ("payload", "<u8", 2)])
 """A result beat, as the program writes it."""
+WRITE = np.dtype([("cycle", "<u8"), ("payload", "u1", 32)])
+"""A write to the hidden memory, as the program writes it."""
 
 
-def run(program: Path, job: Job) -> dict:
-    """Simulate the job with the program that `compiled` made.
+@dataclass(frozen=True)
+class Recording:
+    """What a traced program records.
 
-    Returns logits, labels, result_cycles and counters as Simulation has them.
-    Raises SimulationError if the accelerator stops answering or counts its logits wrongly.
+    Parameters
+    ----------
+    waves: VCD file to write. first, last: cycles that it shows.
+    """
+
+    waves: Path
+    first: int
+    last: int
+
+
+def run(program: Path, job: Job, recording: Recording | None = None) -> dict:
+    """Simulate the job with the program that `compiled` made, traced if there is a recording.
+
+    Returns logits, labels, result_cycles and counters as Simulation has them, and of a traced program `writes`, an
+    array of WRITE. Raises SimulationError if the accelerator stops answering or counts its logits wrongly.
     """
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
-        beats, results = Path(name) / "beats", Path(name) / "results"
+        beats, results, trace = (Path(name) / file for file in ("beats", "results", "trace"))
         job.beats.tofile(beats)
         due = len(job.beats) * job.classes
         arguments = [beats, job.beats.shape[-1], job.due[0], results, due]
+        if recording is not None:
+            arguments += [trace, recording.waves.resolve(), recording.first, recording.last]
         done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise SimulationError(f"native simulation ended: {done.stderr.strip() or f'exit code {done.returncode}'}")
         found = np.fromfile(results, dtype=BEAT, count=due)
         counters = np.fromfile(results, dtype="<u8", offset=found.nbytes)
+        writes = {} if recording is None else {"writes": np.fromfile(trace, dtype=WRITE)}
     fields = {name: _field(found["payload"], **field) for name, field in job.fields.items()}
     last = fields["last"].reshape(-1, job.classes)
     if not last[:, -1].all() or last[:, :-1].any():
         raise SimulationError("`last` must mark exactly the last logit of each image, and does not")
-    return {
+    return writes | {
         "logits": fields["logit"].reshape(last.shape),
         "labels": fields["label"].reshape(last.shape)[:, -1],
         "result_cycles": found["cycle"].astype(np.int64).reshape(last.shape)[:, -1],
@@ -65,30 +87,31 @@ def _field(payload: np.ndarray, offset: int, width: int, signed: bool) -> np.nda
     return value.view(np.int64) >> np.int64(unused) if signed else (value >> unused).astype(np.int64)
 
 
-def compiled(verilog: Path, folder: Path, counters: list[str]) -> Path:
+def compiled(verilog: Path, folder: Path, counters: list[str], *, traced: bool = False) -> Path:
     """The compiled program, compiled now if it does not exist; where the folder of simulators of a build lies.
 
-    Raises InputError if a tool is missing, SimulationError if it does not compile.
+    traced: able to record. Raises InputError if a tool is missing, SimulationError if it does not compile.
     """
     if missing := verilator.missing_tools():
         raise InputError(
             f"simulator native needs {', '.join(missing)}: install what is missing, or take simulator amaranth"
         )
+    arguments = (*ARGUMENTS, *TRACED) if traced else ARGUMENTS
     key = hashlib.sha256(verilog.read_bytes() + SOURCE.read_bytes())
-    key.update(repr((ARGUMENTS, verilator.version(), counters)).encode())
+    key.update(repr((arguments, verilator.version(), counters)).encode())
     place = folder / f"native-{key.hexdigest()[:16]}"
     if not place.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        _compile(verilog, place, counters)
+        _compile(verilog, place, arguments, counters)
     return place
 
 
-def _compile(verilog: Path, place: Path, counters: list[str]) -> None:
+def _compile(verilog: Path, place: Path, arguments: tuple[str, ...], counters: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         lines = [f"COUNTER({name})\n" for name in counters]
         (folder / "counters.h").write_text("".join(lines), encoding="utf-8")
-        command = ["verilator", *ARGUMENTS, "-CFLAGS", f"-I{folder}", "--Mdir", str(folder / "build")]
+        command = ["verilator", *arguments, "-CFLAGS", f"-I{folder}", "--Mdir", str(folder / "build")]
         done = subprocess.run(
             [*command, "-o", "native", str(verilog.resolve()), str(SOURCE)],
             env=os.environ | verilator.environment(),
