@@ -96,14 +96,12 @@ def show_build(result: dict) -> None:
             **_first_layer(result["first_layer"]),
         },
     )
-    columns = ["layers", "kind", "result", "MACs", "cycles", "wait", "utilization", "elements", "accumulator bits"]
+    columns = ["layer", "MACs", "cycles", "wait", "busy", "memory", "sum, bits"]
     rows = [
         [
-            ", ".join(map(str, layer["layers"])),
-            layer["kind"],
-            "x".join(map(str, layer["output"])),
+            f"{'+'.join(map(str, layer['layers']))} {layer['kind']}".strip(),
             *(str(layer[key]) for key in ("macs", "cycles", "wait_cycles")),
-            _percent(layer["utilization"]),
+            f"{100 * layer['utilization']:.1f} %",
             *(str(layer[key]) for key in ("elements", "accumulator_bits")),
         ]
         for layer in result["layers"]

@@ -1,14 +1,14 @@
-"""Cycles per image over a grid of arrays: predicted by the compiler, measured in Verilator, side by side.
+"""Cycles per image over a grid of networks, arrays and schedules: predicted by the compiler, measured in Verilator.
 
-The network is 784-16-16-10 with random weights: cycles do not depend on weights. The last column is the
-speed of the simulation in clock cycles a second, start of the simulator included.
+The networks are shipped ones. Utilization is useful multiply-accumulates / (multipliers · measured cycles), loading
+of images and argmax included. The last column is the speed of the simulation in clock cycles a second, start of the
+simulator included. Every logit is compared with golden's.
 Prints a table; with a file name as argument it also writes the rows there as JSON.
 """
 
 import json
 import sys
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,45 +19,36 @@ from hw import build as builds
 from hw.compiler import compile_network, size_array
 from hw.schedule import SCHEDULES
 from sim.simulate import compare, simulate
-from sw import mnist
+from sw import mnist, network_file
 from sw.files import write_text
-from sw.fixed import Format
-from sw.network import Dense, InputContract, Network, Requantize
+from sw.network import Network
+from sw.shipped import network_path
 
-SEED = 1
 IMAGES = 200
-WIDTHS = (784, 16, 16, 10)
-ARRAYS = ((16, 1), (28, 1), (8, 4), (16, 5), (16, 8), (16, 16))
-COLUMNS = ("lanes", "taps", "schedule", "MACs", "predicted", "measured", "utilization", "mismatches", "cycles/s")
+GRID = {
+    "mlp": ((16, 1, 1), (28, 1, 1), (8, 4, 1), (16, 5, 1), (16, 8, 1), (16, 16, 1)),
+    "cnn": ((4, 7, 1), (8, 5, 1), (8, 4, 2), (8, 5, 2), (8, 8, 2), (8, 5, 4), (8, 8, 4), (8, 10, 4)),
+    "lenet5": ((2, 8, 1), (4, 7, 1), (6, 8, 1), (6, 10, 1), (6, 5, 2), (8, 16, 1), (6, 10, 2)),
+}
+"""Lanes, taps and pixels by network."""
+COLUMNS = ("network", "array", "schedule", "MACs", "predicted", "measured", "utilization", "mismatches", "cycles/s")
 
 
-def random_network() -> Network:
-    """784-16-16-10 with random 8-bit weights."""
-    rng = np.random.default_rng(SEED)
-    layers = []
-    for index, (inputs, outputs) in enumerate(pairwise(WIDTHS)):
-        weight = rng.integers(-127, 128, (outputs, inputs))
-        ones = np.ones(outputs, dtype=np.int64)
-        is_last = index == len(WIDTHS) - 2
-        scale = None if is_last else Requantize(ones, 12 * ones, Format(8, signed=False))
-        layers.append(Dense(weight, 0 * ones, 8, scale))
-    return Network("random 784-16-16-10", InputContract((28, 28, 1)), tuple(layers))
-
-
-def measure(network: Network, lanes: int, taps: int, kind: str, images: np.ndarray, folder: Path) -> dict:
+def measure(network: Network, shape: tuple[int, int, int], kind: str, images: np.ndarray, folder: Path) -> dict:
     """One row of the table."""
-    compiled = compile_network(network, size_array(network, lanes, taps, kind=kind), kind)
-    build = builds.write(compiled, folder / f"{lanes}x{taps}-{kind}")
-    done = simulate(build, images, "verilator")
+    compiled = compile_network(network, size_array(network, *shape, kind=kind), kind)
+    array = " x ".join(map(str, shape))
+    build = builds.write(compiled, folder / f"{network.name}-{array}-{kind}".replace(" ", ""))
+    done = simulate(build, images, "native")
     cycles = compiled.schedule.cycles_per_image(done.result_cycles, done.counters["busy"])
     return {
-        "lanes": lanes,
-        "taps": taps,
+        "network": network.name,
+        "array": array,
         "schedule": kind,
-        "MACs": lanes * taps,
+        "MACs": compiled.config.macs,
         "predicted": compiled.schedule.round_cycles,
         "measured": cycles,
-        "utilization": network.macs / (lanes * taps * cycles),
+        "utilization": network.macs / (compiled.config.macs * cycles),
         "mismatches": len(compare(build, images, done)),
         "cycles/s": round(done.counters["cycles"] / done.seconds["run"]),
     }
@@ -65,18 +56,20 @@ def measure(network: Network, lanes: int, taps: int, kind: str, images: np.ndarr
 
 def main() -> int:
     """Measure the grid; 0 if every image is equal and every prediction exact."""
-    network, images = random_network(), mnist.load().test_images[:IMAGES]
-    print(f"seed {SEED}, {IMAGES} images each")
+    images = mnist.load().test_images[:IMAGES]
+    print(f"the first {IMAGES} test images each")
     rows = []
     with tempfile.TemporaryDirectory(prefix="amarray-bench-") as name:
-        for lanes, taps in ARRAYS:
-            for kind in SCHEDULES:
-                rows.append(measure(network, lanes, taps, kind, images, Path(name)))
-                print(f"{lanes} x {taps} {kind}: {rows[-1]['measured']:g} cycles", file=sys.stderr)
+        for network_name, shapes in GRID.items():
+            network = network_file.load(network_path(network_name))
+            for shape in shapes:
+                for kind in SCHEDULES:
+                    rows.append(measure(network, shape, kind, images, Path(name)))
+                    print(f"{network_name} {rows[-1]['array']} {kind}: {rows[-1]['measured']:g}", file=sys.stderr)
     table = Table(*COLUMNS)
     for row in rows:
         table.add_row(*(f"{row[column]:.4g}" if column == "utilization" else str(row[column]) for column in COLUMNS))
-    Console(width=110).print(table)
+    Console(width=120).print(table)
     if len(sys.argv) > 1:
         write_text(Path(sys.argv[1]), json.dumps(rows, indent=2) + "\n")
     return int(any(row["mismatches"] or row["predicted"] != row["measured"] for row in rows))
