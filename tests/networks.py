@@ -106,20 +106,26 @@ def random_image_network(
     return growing.network(seed, growing.dense(int(rng.integers(2, 7))))
 
 
-def random_conv_network(seed: int) -> Network:
-    """Two convolutions with kernels 1..7, strides, paddings, up to 20 channels and groups, and a dense layer."""
+def random_conv_network(seed: int, macs: int | None = None) -> Network:
+    """Two convolutions with kernels 1..7, strides, paddings, up to 20 channels and groups, and a dense layer.
+
+    macs: multiply-accumulates at most; networks of more are drawn again.
+    """
     rng = np.random.default_rng(seed)
-    shape = (*rng.integers(7, 13, 2).tolist(), int(rng.choice([1, 3])))
-    growing = _Growing(rng, shape, 8, 8, None, None, "uniform")
-    while len(growing.layers) < 2:
-        groups = int(rng.choice([1, 1, 2, growing.channels])) if growing.layers else 1
-        groups = groups if growing.channels % groups == 0 else 1
-        fields = {"stride": int(rng.integers(1, 3)), "padding": int(rng.integers(0, 4)), "groups": groups}
-        with suppress(InputError):
-            growing.conv2d(
-                groups * int(rng.integers(1, 20 // groups + 1)), tuple(rng.integers(1, 8, 2).tolist()), **fields
-            )
-    return growing.network(seed, growing.dense(5))
+    while True:
+        shape = (*rng.integers(7, 13, 2).tolist(), int(rng.choice([1, 3])))
+        growing = _Growing(rng, shape, 8, 8, None, None, "uniform")
+        while len(growing.layers) < 2:
+            groups = int(rng.choice([1, 1, 2, growing.channels])) if growing.layers else 1
+            groups = groups if growing.channels % groups == 0 else 1
+            fields = {"stride": int(rng.integers(1, 3)), "padding": int(rng.integers(0, 4)), "groups": groups}
+            with suppress(InputError):
+                growing.conv2d(
+                    groups * int(rng.integers(1, 20 // groups + 1)), tuple(rng.integers(1, 8, 2).tolist()), **fields
+                )
+        network = growing.network(seed, growing.dense(5))
+        if macs is None or network.macs <= macs:
+            return network
 
 
 class _Growing:

@@ -13,8 +13,9 @@ from hw.drain import drain_cycles
 from hw.mapping import NEVER, Mapping, map_operation
 from hw.operations import INPUT, lower, plan_regions
 from hw.region import Region
-from sw.fixed import requantize
+from sw.fixed import Format, requantize
 from sw.golden import infer
+from sw.network import AvgPool, Dense, InputContract, Network, Requantize
 
 LAST = ("dense", "pooled", "avgpool")
 SEEDS = range(40)
@@ -200,12 +201,13 @@ def test_times_are_those_of_the_nest(seed):
                     written[y, x] = max(written[y, x], capture + turn + column)
         for operand in range(operands):
             # A read that meets zero weights only may count too: earlier, or later, than the true ones, never within.
-            true = first[operand] != NEVER
             assert (mapping.first_reads(operand) <= first[operand]).all()
             assert (mapping.last_reads(operand) >= last[operand]).all()
-            if mapping.operation.groups == 1 and mapping.operation.padding == 0 and mapping.operation.weight.all():
-                assert (mapping.first_reads(operand)[true] == first[operand][true]).all()
-                assert (mapping.last_reads(operand)[true] == last[operand][true]).all()
+            if mapping.operation.weight.all():
+                assert (np.minimum(mapping.first_reads(operand), NEVER) == first[operand]).all()
+                is_read = last[operand] >= 0
+                assert (mapping.last_reads(operand)[is_read] == last[operand][is_read]).all()
+                assert (mapping.last_reads(operand)[~is_read] < 0).all()
         for (before, busy), (after, _) in pairwise(captures):
             assert before + busy <= after
         assert mapping.first_capture == captures[0][0]
@@ -245,6 +247,18 @@ def test_sum_shorter_than_the_drain_is_filled_up():
     assert dense(1, 4, 4, 1).chunks == 1  # a single tile waits for no drain of its own layer
     assert dense(1, 20, 4, 4).chunks == 1
     assert dense(1, 20, 4, 4, is_result=True).chunks == 4
+
+
+@pytest.mark.parametrize(("shift", "own_tiles"), [([5] * 12, 1), ([5] * 11 + [6], 4)])
+def test_channels_of_a_pool_share_weights_and_parameters_where_they_have_the_same_scale(shift, own_tiles):
+    scale = Requantize(np.ones(12, dtype=np.int64), np.array(shift), Format(8, signed=False))
+    classifier = Dense(np.ones((2, 48), dtype=np.int64), np.zeros(2, dtype=np.int64), 2, None)
+    network = Network("pooled", InputContract((4, 4, 12)), (AvgPool(2, requantize=scale), classifier))
+    mapping, _ = map_network(network, size_array(network, 3, 4))
+    assert mapping.tiles == 4
+    assert mapping.weight_depth == len(mapping.weight_words()) == own_tiles * mapping.sum_steps
+    assert mapping.parameter_depth == own_tiles * mapping.config.drain_words
+    assert mapping.by_drain_word(scale.shift, fill=0).shape == (mapping.parameter_depth, 4)
 
 
 def test_seeds_show_every_arrangement():

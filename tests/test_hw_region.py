@@ -21,5 +21,8 @@ def test_elements_are_apart_and_windows_at_the_edge_meet_only_border(shape, bord
                 assert 0 <= place < region.size
                 assert inside.get(place, (y, x, c)) == (y, x, c)
                 assert (place in inside) == (0 <= y < height and 0 <= x < width)
+    # The border on the right of a row is that on the left of the next one, and nothing lies beyond the borders.
+    assert region.pitch == (width + border) * channels
+    assert region.size == (height + 2 * border) * region.pitch + border * channels
     assert region.contiguous == (border == 0)
     assert border or region.size == height * width * channels

@@ -1,108 +1,201 @@
 """Schedules, checked by playing the program's reads, writes and drains in an unrolled timeline."""
 
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from networks import random_network
+from networks import random_image_network, random_network
 
 from hw.accelerator import Latencies
 from hw.compiler import Compiled, compile_network, size_array
-from hw.schedule import SCHEDULES, make_schedule
+from hw.operations import INPUT, tied_operands
+from hw.program import Instruction
+from hw.region import Region
+from hw.schedule import SCHEDULES, SEARCHED_OPERATIONS, make_schedule
 from sw.errors import InputError
 
+IMAGES = 1000
+"""First of the seeds that stand for networks on images."""
+SEEDS = (*range(60), *range(IMAGES, IMAGES + 50))
 
+
+@cache
 def random_compiled(seed: int, kind: str) -> Compiled:
+    """A network of dense layers on any array, or one on images for the seeds from IMAGES on."""
     rng = np.random.default_rng(seed)
-    network = random_network(seed, rng.integers(1, 30, rng.integers(2, 7)).tolist())
-    lanes, taps = int(rng.integers(1, 17)), int(rng.integers(1, 17))
-    return compile_network(network, size_array(network, lanes, taps, kind=kind), kind)
+    if seed < IMAGES:
+        network = random_network(seed, rng.integers(1, 30, rng.integers(2, 7)).tolist())
+        lanes, taps, pixels = int(rng.integers(1, 17)), int(rng.integers(1, 17)), 1
+    else:
+        shape = (*rng.integers(3, 7, 2).tolist(), int(rng.integers(1, 3)))
+        network = random_image_network(seed, shape=shape, last=("dense", "pooled", "avgpool")[seed % 3])
+        lanes, taps, pixels = int(rng.integers(1, 9)), int(rng.integers(1, 17)), int(rng.choice([1, 2, 4]))
+    return compile_network(network, size_array(network, lanes, taps, pixels, kind=kind), kind)
 
 
-def timeline(compiled: Compiled, streams: list[int]) -> list[tuple[int, object, int]]:
-    """(first step, instruction, image) of every start while streams of so many images follow each other at once."""
-    body, drain = (
-        compiled.instructions[: compiled.header.drain_start],
-        compiled.instructions[compiled.header.drain_start :],
-    )
+def timeline(compiled: Compiled, streams: list[int]) -> list[tuple[int, int, int]]:
+    """(first step, index of the instruction, image) of every start while streams of so many images follow at once."""
+    body = range(compiled.header.drain_start)
+    drain = range(compiled.header.drain_start, len(compiled.instructions))
     starts, end, before = [], 0, 0
     for images in streams:
         rounds = [(body, newest) for newest in range(images)] + [(drain, images - 1)]
         for segment, newest in rounds:
-            for instruction in segment:
+            for index in segment:
+                instruction = compiled.instructions[index]
                 start = end + instruction.delay
                 end = start + instruction.steps
                 if newest >= instruction.age:
-                    starts.append((start, instruction, before + newest - instruction.age))
+                    starts.append((start, index, before + newest - instruction.age))
         before += images
     return starts
 
 
-def layer_of(compiled: Compiled, instruction) -> int:
-    return [each.weight_base for each in compiled.instructions].index(instruction.weight_base)
+@dataclass(frozen=True)
+class Walk:
+    """What memory and drain see of one instruction; times are cycles after its first step.
+
+    Parameters
+    ----------
+    reads: (n, 3) of each element that meets a weight: time, distance from the base, whether it is the last operand.
+    writes: (n, 2) of each element: time if the pipeline had no latency, distance from the base.
+    captures: (n, 2) of each sum: time of its last step, cycles that the drain is busy with it.
+    """
+
+    reads: np.ndarray
+    writes: np.ndarray
+    captures: np.ndarray
+
+
+def walk(compiled: Compiled, instruction: Instruction, *, is_pair: bool) -> Walk:
+    """All steps of an instruction, which has a pair of operands or one, by the counts and increments of its levels."""
+    config, levels = compiled.config, instruction.levels
+    counts = np.array([level.count for level in levels])
+    indices = np.indices(counts[::-1]).reshape(len(levels), -1)[::-1].T  # (steps, levels), the innermost level first
+    at_end = indices == counts - 1
+    read, weight, write = (
+        affine(indices, counts, [getattr(level, name) for level in levels])
+        for name in ("read_step", "weight_step", "write_step")
+    )
+    sum_levels, tile, line = config.reduction_loops, config.tile_loop, config.tile_loop + 1
+    lanes = np.where(at_end[:, tile], instruction.last_lanes, instruction.tile_lanes)
+    has_lane = np.arange(config.lanes) < lanes[:, None]
+    last = at_end[:, line : line + 1].all(axis=1)
+    columns = np.where(last & (not instruction.pools_columns), instruction.last_columns, config.pixels)
+    has_column = np.arange(config.pixels) < columns[:, None]
+
+    meets = (counting_weights(compiled)[instruction.weight_base + weight] & has_lane[..., None]).any(axis=1)
+    step, column, tap = np.nonzero(has_column[..., None] & meets[:, None])
+    distance = read[step] + np.array([0, *instruction.column_offsets])[column] + tap
+    reads = np.stack([step, distance, at_end[step, sum_levels - 1] & is_pair], axis=1)
+
+    captures = np.flatnonzero(at_end[:, :sum_levels].all(axis=1))
+    turns = 1 if instruction.pools_columns else config.pixels
+    busy = lanes if instruction.is_result else -(-lanes // config.taps) * turns
+    kept = captures[at_end[captures][:, sum_levels:tile].all(axis=1) & (not instruction.is_result)]
+    place, column, lane = np.nonzero(has_column[kept][:, :turns, None] & has_lane[kept][:, None])
+    time = kept[place] + lane // config.taps * turns + column
+    writes = np.stack([time, write[kept][place] + column * instruction.column_write + lane], axis=1)
+    return Walk(reads, writes, np.stack([captures, busy[captures]], axis=1))
+
+
+def affine(indices: np.ndarray, counts: np.ndarray, increments: list[int]) -> np.ndarray:
+    """(steps,) address less the base: an increment is a level's stride less the way back of all levels inside it."""
+    strides, way_back = [], 0
+    for count, increment in zip(counts, increments, strict=True):
+        strides.append(increment + way_back)
+        way_back += (count - 1) * strides[-1]
+    return indices @ np.array(strides)
+
+
+def counting_weights(compiled: Compiled) -> np.ndarray:
+    """(words, lanes, taps) which weights are not zero."""
+    config = compiled.config
+    shifts, mask = range(0, config.word_weights * config.weight_bits, config.weight_bits), (1 << config.weight_bits) - 1
+    weights = np.array([[word >> shift & mask for shift in shifts] for word in compiled.weights])
+    return (weights != 0).reshape(-1, config.lanes, config.taps)
+
+
+def elements(region: Region) -> np.ndarray:
+    """(size,) which places hold an element and not a border."""
+    places = np.zeros(region.size, dtype=bool)
+    for row in range(region.height):
+        places[region.origin + row * region.pitch :][: region.row] = True
+    return places
 
 
 def play(compiled: Compiled, streams: list[int]) -> None:
-    """Fail unless every read finds its own image's element, and the drain is free for every tile."""
-    config, latencies = compiled.config, Latencies.of(compiled.config)
-    reads, writes, captures = [], [], []
-    for start, instruction, image in timeline(compiled, streams):
-        index = layer_of(compiled, instruction)
-        layer = compiled.network.layers[index]
-        inner, tile_level = instruction.levels[0], instruction.levels[-1]
-        for tile in range(tile_level.count):
-            lanes = instruction.last_lanes if tile == tile_level.count - 1 else config.lanes
-            assert lanes == min(config.lanes, layer.outputs - tile * config.lanes)
-            for chunk in range(inner.count):
-                time = start + tile * inner.count + chunk
-                for tap in range(config.taps):
-                    element = chunk * config.taps + tap
-                    if index and element < layer.inputs:
-                        address = instruction.read_bases[image % 2] + element
-                        reads.append((time, address, (image, index - 1, element)))
-            capture = start + (tile + 1) * inner.count - 1
-            cycles = lanes if instruction.is_result else -(-lanes // config.taps)
-            captures.append((capture, cycles))
-            if not instruction.is_result:
-                for lane in range(lanes):
-                    channel = tile * config.lanes + lane
-                    address = instruction.write_bases[image % 2] + channel
-                    visible = capture + lane // config.taps + latencies.write + latencies.write_to_read
-                    writes.append((visible, address, (image, index, channel)))
+    """Fail unless each read finds its own image's element or a border, and the drain is free for each tile."""
+    schedule, latencies = compiled.schedule, Latencies.of(compiled.config)
+    operations = [mapping.operation for mapping in schedule.mappings]
+    regions = [elements(mapping.result) for mapping in schedule.mappings]
+    order = [slot.operation for slot in schedule.body + schedule.drain]
+    walks = [
+        walk(compiled, instruction, is_pair=len(operations[index].sources) == 2)
+        for index, instruction in zip(order, compiled.instructions, strict=True)
+    ]
+    reads, borders, writes, captures = [], [], [], []  # rows of (address, time, tag); the tag is image and operation
+    for start, position, image in timeline(compiled, streams):
+        index, parity, done = order[position], image % 2, walks[position]
+        instruction, sources = compiled.instructions[position], operations[index].sources
+        captures.append(done.captures + np.array([start, 0]))
+        for operand, source in enumerate((sources[0], sources[-1])):
+            if source != INPUT:
+                time, distance, _ = done.reads[done.reads[:, 2] == operand].T
+                address = instruction.read_bases[parity] + distance
+                place = address - compiled.places[source][parity]
+                assert ((place >= 0) & (place < len(regions[source]))).all(), "a read leaves its tensor"
+                inside = regions[source][place]
+                rows = np.stack([address, start + time, np.full(len(time), image * len(order) + source)], axis=1)
+                reads.append(rows[inside])
+                borders.append(address[~inside])
+        if not instruction.is_result:
+            time, distance = done.writes.T
+            address, base = instruction.write_bases[parity] + distance, compiled.places[index][parity]
+            assert (np.sort(address) == base + np.flatnonzero(regions[index])).all(), "not each element is written once"
+            visible = start + time + latencies.write + latencies.write_to_read
+            writes.append(np.stack([address, visible, np.full(len(time), image * len(order) + index)], axis=1))
 
-    for (capture, cycles), (following, _) in pairwise(sorted(captures)):
+    captures = sorted(np.concatenate(captures).tolist())
+    for (capture, cycles), (following, _) in pairwise(captures):
         assert capture + cycles <= following, "two tiles meet in the drain"
-
-    history = {}
-    for visible, address, tag in sorted(writes):
-        history.setdefault(address, []).append((visible, tag))
-    assert bool(reads) == (len(compiled.network.layers) > 1)
-    for time, address, tag in reads:
-        found = [seen for visible, seen in history[address] if visible <= time]
-        assert found, f"{tag} is read before anything was written"
-        assert found[-1] == tag, f"{tag} is read, but {found[-1]} is there"
-        # In the cycle before it becomes visible a write meets the read of the same word: what is read is undefined.
-        assert all(visible != time + 1 for visible, _ in history[address]), f"{tag} is read while it is replaced"
+    assert bool(reads) == bool(writes) == (len(operations) > 1)
+    if not reads:
+        return
+    (address, time, tag), (written, visible, found) = (np.concatenate(rows).T for rows in (reads, writes))
+    assert not np.isin(np.concatenate(borders), written).any(), "something is written into a border"
+    horizon = 2 + max(time.max(), visible.max())
+    key, write_key = address * horizon + time, written * horizon + visible
+    by_key = np.argsort(write_key)
+    latest = np.searchsorted(write_key[by_key], key, side="right") - 1
+    there = by_key[latest]
+    assert (latest >= 0).all(), "an element is read before it is written"
+    assert (written[there] == address).all(), "an element is read before it is written"
+    assert (found[there] == tag).all(), "an element of another tensor or image is read"
+    # In the cycle before it becomes visible a write meets the read of the same word: what is read is undefined.
+    assert not np.isin(key + 1, write_key).any(), "an element is read while it is replaced"
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_read_finds_its_own_element(seed, kind):
     compiled = random_compiled(seed, kind)
     play(compiled, [compiled.schedule.stages + 3, 1, compiled.schedule.stages, 2])
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_throughput_schedule_has_no_longer_round_and_a_latency_schedule_no_drain(seed):
     throughput, latency = (random_compiled(seed, kind).schedule for kind in ("throughput", "latency"))
     assert latency.stages == 1
     assert latency.drain == ()
     assert latency.drain_cycles == 0
     assert throughput.round_cycles <= latency.round_cycles
-    layers = range(len(throughput.mappings))
     for schedule in (throughput, latency):
-        assert [slot.operation for slot in schedule.body] == list(layers)
-        # Each layer runs once for each age from its own up to that of the oldest image.
+        assert [slot.operation for slot in schedule.body] == list(range(len(schedule.mappings)))
+        assert list(schedule.ages) == sorted(schedule.ages)
+        # Each operation runs once for each age from its own up to that of the oldest image.
         assert len(schedule.drain) == sum(slot.age for slot in schedule.body)
 
 
@@ -116,24 +209,53 @@ def test_throughput_schedule_is_shorter_where_layers_wait_for_each_other():
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_result_and_busy_cycles_are_those_of_the_timeline(seed, kind):
     compiled = random_compiled(seed, kind)
     for images in (1, compiled.schedule.stages, compiled.schedule.stages + 3):
-        starts = timeline(compiled, [images])
+        starts = [(start, compiled.instructions[index], image) for start, index, image in timeline(compiled, [images])]
         results = {image: start for start, instruction, image in starts if instruction.is_result}
         expected = [results[image] - results[0] for image in range(images)]
         assert compiled.schedule.result_cycles(images).tolist() == expected
-        end = max(start + instruction.steps for start, instruction, _ in starts)
-        assert compiled.schedule.busy_cycles(images) == 1 + end
+        # The program runs until the last logit has left, or until it waits for the next image.
+        end, last = max((start + instruction.steps, instruction.last_lanes) for start, instruction, _ in starts)
+        assert starts[-1][1].is_result
+        leaves, waits = Latencies.of(compiled.config).logit + last - 1, compiled.instructions[0].delay
+        assert compiled.schedule.busy_cycles(images) == 1 + end - waits + min(waits, leaves)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_delay_leaves_time_to_fetch(seed):
     schedule = random_compiled(seed, "throughput").schedule
     slots = [*schedule.body, *schedule.body]
     for index in range(1, len(slots)):
         assert schedule.steps(slots[index - 1]) + schedule.delays[index % len(schedule.body)] >= 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_copies_exactly_where_a_reader_is_a_round_behind(seed):
+    schedule = random_compiled(seed, "throughput").schedule
+    operations = [mapping.operation for mapping in schedule.mappings]
+    needs = [1] * len(operations)
+    for operation, age in zip(operations, schedule.ages, strict=True):
+        for source in operation.sources:
+            if source != INPUT:
+                needs[source] = max(needs[source], 1 + age - schedule.ages[source])
+    for alike in tied_operands(tuple(operations)):
+        for source in alike:
+            needs[source] = max(needs[other] for other in alike)
+    assert list(schedule.copies) == needs
+    assert max(needs) <= 2
+
+
+def test_seeds_show_every_kind_of_schedule():
+    schedules = [random_compiled(seed, "throughput").schedule for seed in SEEDS]
+    assert {max(schedule.copies) for schedule in schedules} == {1, 2}
+    assert {schedule.never_waits for schedule in schedules} == {False, True}
+    for pair in (False, True):
+        found = [each for each in schedules if any(len(m.operation.sources) == 2 for m in each.mappings) == pair]
+        long = [len(each.mappings) > SEARCHED_OPERATIONS for each in found if each.stages > 1]
+        assert {*long} == {False, True}
 
 
 def test_unknown_schedule_is_refused():
@@ -144,6 +266,7 @@ def test_unknown_schedule_is_refused():
 def test_more_layers_than_are_searched_are_scheduled_too():
     network = random_network(0, [9, 8, 7, 6, 5, 4, 5, 6, 7, 8, 9])
     compiled = compile_network(network, size_array(network, 4, 4))
+    assert len(network.layers) > SEARCHED_OPERATIONS
     assert compiled.schedule.stages == 10
     play(compiled, [12, 1, 3])
 
