@@ -86,7 +86,8 @@ def random_image_network(
 
     conv, strided, padded, grouped, depthwise: a convolution; maxpool, overlapping, avgpool: a pool, the second with
     windows that overlap; residual: a convolution and the sum of its input and output; projection: the sum of two
-    convolutions of stride 2. A step that its image is too small for is left out.
+    convolutions of stride 2. Only where it is asked for: large, a max pool of 4x4; groups, many in one tile. A step
+    that its image is too small for is left out.
 
     last: "dense", "pooled" (mean over the image, then dense), "avgpool" (the sum over the image is the logit).
     weight_bits, activation_bits, signed, multiplier, weights: as for random_network; None decides for each layer.
@@ -194,6 +195,10 @@ class _Growing:
         self.conv2d(4, (1, 1))
         self.conv2d(6, (2, 3), groups=2)
 
+    def groups(self) -> None:
+        self.conv2d(12, (1, 1))
+        self.conv2d(4, (2, 2), groups=4)
+
     def depthwise(self) -> None:
         self.conv2d(self.channels, (3, 3), padding=1, groups=self.channels)
 
@@ -202,6 +207,9 @@ class _Growing:
 
     def overlapping(self) -> None:
         self.append(MaxPool(3, 2))
+
+    def large(self) -> None:
+        self.append(MaxPool(4))
 
     def avgpool(self) -> None:
         self.append(AvgPool(2))

@@ -247,6 +247,24 @@ def test_random_convolutions_in_numbers(seed):
     check(random_conv_case(seed, lanes=12, taps=16))
 
 
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize(("width", "lanes", "taps"), [(64, 4, 4), (33, 1, 1)])
+def test_loading_an_image_takes_as_long_as_computing_it(width, lanes, taps, kind):
+    case = Case(random_network(1, [width, lanes]), lanes=lanes, taps=taps, kind=kind, images=6)
+    first = case.compile().schedule.mappings[0]
+    assert first.load_cycles == first.steps
+    check(case)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_loading_an_image_takes_longer_than_computing_it(kind):
+    network = random_image_network(1, ("maxpool", "avgpool"), shape=(12, 10, 1), last="pooled")
+    case = Case(network, lanes=4, taps=1, pixels=4, kind=kind, images=6)
+    schedule = case.compile().schedule
+    assert schedule.round_cycles == schedule.mappings[0].load_cycles
+    check(case)
+
+
 SMALL = [23, 11, 7]
 
 

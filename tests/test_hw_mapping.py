@@ -18,7 +18,7 @@ from sw.golden import infer
 from sw.network import AvgPool, Dense, InputContract, Network, Requantize
 
 LAST = ("dense", "pooled", "avgpool")
-SEEDS = range(40)
+SEEDS = range(50)
 
 
 @cache
@@ -28,8 +28,9 @@ def mapped(seed: int) -> tuple:
     if seed % 5 == 0:
         network = random_network(seed, rng.integers(1, 40, 3).tolist(), signed=None)
     else:
-        shape = (*rng.integers(4, 9, 2).tolist(), int(rng.choice([1, 1, 2, 3])))
-        network = random_image_network(seed, shape=shape, last=LAST[seed % 3])
+        steps = (("strided", "maxpool"), ("conv", "large"), ("groups",))[seed // 5 % 3] if seed % 5 == 1 else None
+        shape = (*rng.integers(8 if steps else 4, 9, 2).tolist(), int(rng.choice([1, 1, 2, 3])))
+        network = random_image_network(seed, steps, shape=shape, last=LAST[seed % 3])
     lanes, taps, pixels = int(rng.integers(1, 9)), int(rng.integers(1, 17)), int(rng.choice([1, 2, 4]))
     return network, map_network(network, size_array(network, lanes, taps, pixels))
 
@@ -93,17 +94,17 @@ def sources(network, operations, image) -> dict[int, np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_nest_computes_the_operation(seed):
-    network, mappings = mapped(seed)
-    image = random_images(seed, network, 1)
+def check_sums(network: Network, mappings: tuple[Mapping, ...]) -> None:
+    """Every operation's steps, on a memory with golden's tensors, give golden's next tensor."""
+    image = random_images(0, network, 1)
     tensors = sources(network, [mapping.operation for mapping in mappings], image)
     for index, mapping in enumerate(mappings):
         operation, scale = mapping.operation, mapping.operation.requantize
         inputs = [tensors[source] for source in operation.sources]
         margin = max(0, operation.row_dilation - 1) * mapping.source.pitch
         distance = mapping.source.size + 11 if len(inputs) > 1 else 0
-        memory = np.full(margin + distance + mapping.reads_to + 50, 99)  # what lies around must not matter
+        size = max(mapping.reads_to, mapping.source.size)
+        memory = np.full(margin + distance + size + 50, 99)  # what lies around must not matter
         for operand, tensor in enumerate(inputs):
             base = margin + operand * distance
             memory[base : base + mapping.source.size] = 0
@@ -146,6 +147,21 @@ def test_nest_computes_the_operation(seed):
         for y, row in enumerate(tensors[index].reshape(region.height, -1).tolist()):
             expected |= {y * region.pitch + x: value for x, value in enumerate(row)}
         assert result == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nest_computes_the_operation(seed):
+    check_sums(*mapped(seed))
+
+
+@pytest.mark.parametrize(
+    ("lanes", "taps", "groups", "chunks"), [(4, 4, 4, 3), (9, 5, 4, 3), (8, 2, 2, 3), (3, 8, 2, 1), (1, 4, 1, 1)]
+)
+def test_a_tile_takes_the_groups_that_need_the_fewest_steps(lanes, taps, groups, chunks):
+    network = random_image_network(1, ("groups",), shape=(4, 4, 1))  # 4 groups of 3 inputs and an output
+    mappings = map_network(network, size_array(network, lanes, taps))
+    assert (mappings[1].tile_lanes, mappings[1].chunks) == (groups, chunks)
+    check_sums(network, mappings)
 
 
 def lay_interleaved(mapping: Mapping, image: np.ndarray, memory: np.ndarray, base: int) -> None:
@@ -270,3 +286,6 @@ def test_seeds_show_every_arrangement():
     assert any(mapping.operation.row_dilation > 1 and mapping.source.border for mapping in mappings)
     assert any(mapping.operation.is_uniform for mapping in mappings)
     assert any(mapping.tiles > 1 and mapping.operation.groups > 1 for mapping in mappings)
+    assert any(mapping.chunks > 1 and mapping.operation.groups > 1 for mapping in mappings)
+    steps_of_windows = {loop.read // mapping.source.channels for mapping in mappings for loop in mapping.nest().pool}
+    assert {1, 2, 3} <= steps_of_windows

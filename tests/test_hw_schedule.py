@@ -1,6 +1,6 @@
 """Schedules, checked by playing the program's reads, writes and drains in an unrolled timeline."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
@@ -14,24 +14,30 @@ from hw.operations import INPUT, tied_operands
 from hw.program import Instruction
 from hw.region import Region
 from hw.schedule import SCHEDULES, SEARCHED_OPERATIONS, make_schedule
+from hw.sequencer import FETCH_CYCLES
 from sw.errors import InputError
 
-IMAGES = 1000
-"""First of the seeds that stand for networks on images."""
-SEEDS = (*range(60), *range(IMAGES, IMAGES + 50))
+IMAGES, POOLS = 1000, 2000
+"""First of the seeds that stand for networks on images, and for those that wait for their pixels."""
+SEEDS = (*range(60), *range(IMAGES, IMAGES + 50), *range(POOLS, POOLS + 10))
 
 
 @cache
 def random_compiled(seed: int, kind: str) -> Compiled:
-    """A network of dense layers on any array, or one on images for the seeds from IMAGES on."""
+    """A network on any array: of dense layers, on images, or of pools, whose few cycles are less than the loader's."""
     rng = np.random.default_rng(seed)
     if seed < IMAGES:
         network = random_network(seed, rng.integers(1, 30, rng.integers(2, 7)).tolist())
         lanes, taps, pixels = int(rng.integers(1, 17)), int(rng.integers(1, 17)), 1
-    else:
+    elif seed < POOLS:
         shape = (*rng.integers(3, 7, 2).tolist(), int(rng.integers(1, 3)))
-        network = random_image_network(seed, shape=shape, last=("dense", "pooled", "avgpool")[seed % 3])
+        last, weights = ("dense", "pooled", "avgpool")[seed % 3], ("ends", None)[seed % 2]
+        network = random_image_network(seed, shape=shape, last=last, weights=weights)
         lanes, taps, pixels = int(rng.integers(1, 9)), int(rng.integers(1, 17)), int(rng.choice([1, 2, 4]))
+    else:
+        shape = (*rng.integers(8, 12, 2).tolist(), 1)
+        network = random_image_network(seed, ("maxpool", "avgpool"), shape=shape, last="pooled")
+        lanes, taps, pixels = int(rng.integers(3, 9)), int(rng.integers(1, 3)), 4
     return compile_network(network, size_array(network, lanes, taps, pixels, kind=kind), kind)
 
 
@@ -185,6 +191,21 @@ def test_every_read_finds_its_own_element(seed, kind):
     play(compiled, [compiled.schedule.stages + 3, 1, compiled.schedule.stages, 2])
 
 
+@pytest.mark.parametrize("seed", [*range(20), *range(IMAGES, IMAGES + 40, 2)])
+def test_any_shorter_delay_of_a_latency_schedule_breaks_a_rule(seed):
+    compiled = random_compiled(seed, "latency")
+    schedule, first = compiled.schedule, compiled.schedule.mappings[0]
+    refill = max(first.load_cycles, -(-(first.steps + first.load_cycles + 1) // 2))
+    for index, instruction in enumerate(compiled.instructions):
+        least = max(0, FETCH_CYCLES - compiled.instructions[index - 1].steps)
+        if instruction.delay == least or (index == 0 and schedule.round_cycles == refill):
+            continue
+        instructions = list(compiled.instructions)
+        instructions[index] = replace(instruction, delay=instruction.delay - 1)
+        with pytest.raises(AssertionError):
+            play(replace(compiled, instructions=tuple(instructions)), [3, 2])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_throughput_schedule_has_no_longer_round_and_a_latency_schedule_no_drain(seed):
     throughput, latency = (random_compiled(seed, kind).schedule for kind in ("throughput", "latency"))
@@ -252,6 +273,7 @@ def test_seeds_show_every_kind_of_schedule():
     schedules = [random_compiled(seed, "throughput").schedule for seed in SEEDS]
     assert {max(schedule.copies) for schedule in schedules} == {1, 2}
     assert {schedule.never_waits for schedule in schedules} == {False, True}
+    assert any(schedule.round_cycles == schedule.mappings[0].load_cycles for schedule in schedules)
     for pair in (False, True):
         found = [each for each in schedules if any(len(m.operation.sources) == 2 for m in each.mappings) == pair]
         long = [len(each.mappings) > SEARCHED_OPERATIONS for each in found if each.stages > 1]
