@@ -97,6 +97,8 @@ def _summary(folder, options, steps, trained, quantized, generated, simulated, s
         "accuracy",
         "cycles_per_image",
         "predicted_cycles_per_image",
+        "first_result_cycles",
+        "predicted_first_result_cycles",
         "utilization",
     )
     return {

@@ -28,6 +28,7 @@ from hw.program import Header, header_layout, header_values, instruction_layout,
 from hw.requantize import Requantizer, parameter_layout
 from hw.sequencer import Sequencer
 from hw.stream import connect, delayed
+from hw.watermark import Watermark
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Counters(wiring.Signature):
     Members
     -------
     cycles: clock cycles. busy: of these, cycles in which the program ran; the others are
-    stalled_input: no image was loaded, and stalled_output: there was no room for logits.
+    stalled_input: no image was loaded, or not far enough, and stalled_output: there was no room for logits.
     mac: steps of the array for an image. images: images whose last logit has left.
     """
 
@@ -172,24 +173,30 @@ class Accelerator(wiring.Component):
         leaves = Signal()
         m.d.comb += leaves.eq(self.o_result.valid & self.o_result.ready)
         m.d.comb += sequencer.taken.eq(leaves)
-        waits = sequencer.waits_input | sequencer.waits_output
+        waits_input, holds = Signal(), Signal()
+        m.d.comb += holds.eq(nest.running & nest.hold if self.config.follows_input else 0)
+        m.d.comb += waits_input.eq(sequencer.waits_input | holds)
+        waits = waits_input | sequencer.waits_output
         events = {
             "cycles": 1,
             "busy": ~waits,
             "mac": nest.o.valid,
             "images": leaves & self.o_result.payload.last,
-            "stalled_input": sequencer.waits_input,
+            "stalled_input": waits_input,
             "stalled_output": sequencer.waits_output,
         }
         for name, event in events.items():
             counter = getattr(self.counters, name)
             with m.If(event):
                 m.d.sync += counter.eq(counter + 1)
-        m.d.comb += [self.status.running.eq(nest.running), self.status.instruction.eq(sequencer.current)]
+        m.d.comb += [self.status.running.eq(nest.running & ~holds), self.status.instruction.eq(sequencer.current)]
         return m
 
     def _connect_control(self, m: Module, sequencer: Sequencer, nest: LoopNest, loader: Loader) -> None:
         m.submodules.program = self._program
+        full = loader.full
+        if self.config.follows_input:
+            full = full | Mux(loader.header.follows, loader.begun, 0)
         m.d.comb += [
             self._program.address.eq(sequencer.address),
             sequencer.instruction.eq(self._program.data),
@@ -199,9 +206,23 @@ class Accelerator(wiring.Component):
             nest.odd.eq(sequencer.odd),
             sequencer.running.eq(nest.running),
             sequencer.done.eq(nest.done),
-            sequencer.full.eq(loader.full),
+            sequencer.full.eq(full),
             loader.release.eq(sequencer.release),
         ]
+        if self.config.follows_input:
+            m.submodules.watermark = watermark = Watermark(self.config)
+            m.d.comb += [
+                watermark.header.eq(loader.header),
+                watermark.written.eq(loader.written),
+                watermark.next_start.eq(loader.next_start),
+                watermark.full.eq(loader.full),
+                watermark.start.eq(sequencer.start),
+                watermark.reads_input.eq(~nest.instruction.reads_hidden),
+                watermark.odd.eq(sequencer.odd),
+                watermark.read.eq(nest.o.payload.reads[0]),
+                watermark.ends.eq(nest.ends),
+                nest.hold.eq(watermark.hold),
+            ]
         for column, memory in enumerate(self._input):
             m.submodules[f"input_{column}"] = memory
             connect(m, loader.o, memory.write)

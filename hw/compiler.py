@@ -14,6 +14,7 @@ from hw.program import Header, Instruction, encode, instruction_layout
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, make_schedule
 from hw.spreader import parts
+from hw.watermark import words_ahead
 from sw.errors import InputError
 from sw.network import Network
 
@@ -92,7 +93,8 @@ def size_and_schedule(
     widths = {"activation_bits": network.input.form.bits, "shift_bits": 1} if len(mappings) == 1 else {}
     for needs in _format_needs(mappings):
         widths |= {name: max(need, widths.get(name, LIMITS[name][0])) for name, need in needs.items()}
-    config = replace(shaped, **widths, **_loop_needs(mappings), **_alignment_needs(mappings))
+    follows = {"follows_input": kind == "latency"}
+    config = replace(shaped, **widths, **_loop_needs(mappings), **_alignment_needs(mappings), **follows)
     mappings = map_network(network, config)
     schedule = make_schedule(mappings, kind)
     plan = plan_memory(mappings, schedule, config)
@@ -171,6 +173,8 @@ def _header(network: Network, mappings: tuple[Mapping, ...], schedule: Schedule,
         copies=copies,
         copy_step=1 - source.pitch - last_part,
         beat_step=taps * copies,
+        follows=schedule.follows,
+        ahead=words_ahead(mappings[0]),
     )
 
 

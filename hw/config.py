@@ -62,6 +62,7 @@ class ArrayConfig:
     unaligned_writes: the same for the vectors that are written back.
     interleave: rows of pixels that the loader can interleave, see hw/spreader.py; 1 builds nothing for it.
     input_gaps: whether the loader can leave a gap behind each row of pixels.
+    follows_input: whether the first operation can begin while its image is being loaded, see hw/watermark.py.
 
     Raises TypeError or InputError, naming the parameter, its rule and the value.
     """
@@ -90,6 +91,7 @@ class ArrayConfig:
     unaligned_writes: bool = False
     interleave: int = 1
     input_gaps: bool = False
+    follows_input: bool = False
 
     def __post_init__(self):
         for name, (low, high) in LIMITS.items():
@@ -98,7 +100,7 @@ class ArrayConfig:
                 raise TypeError(f"{name} must be an int, not {value!r}")
             if not low <= value <= high:
                 raise InputError(f"{name} must be {low}..{high}, not {value}")
-        for name in ("unaligned_reads", "unaligned_writes", "input_gaps"):
+        for name in ("unaligned_reads", "unaligned_writes", "input_gaps", "follows_input"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be a bool, not {getattr(self, name)!r}")
         if self.pixels == 3:

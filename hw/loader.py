@@ -1,5 +1,6 @@
 """Loader: writes the pixel stream into the input memory, two images in turn."""
 
+import numpy as np
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -16,14 +17,15 @@ def pixels_layout(config: ArrayConfig) -> data.ArrayLayout:
     return data.ArrayLayout(config.input_bits, config.taps)
 
 
-def load_cycles(config: ArrayConfig, pixels: int, row: int, copies: int) -> int:
-    """Cycles to load an image of so many pixels, `row` of them in a row, channels counted, from an unbroken stream.
+def beat_cycles(config: ArrayConfig, pixels: int, row: int, copies: int) -> np.ndarray:
+    """(beats,) cycle in which each beat of an image is all written; in cycle 0 the first one is taken.
 
-    copies: interleaved rows, see hw/spreader.py.
+    For an unbroken stream. pixels: of an image; row: of a row, channels counted. copies: interleaved rows, see
+    hw/spreader.py.
     """
     if config.spreads_input:
         return spread_cycles(config, pixels, row, copies)
-    return -(-pixels // config.taps)
+    return np.arange(-(-pixels // config.taps))
 
 
 class Loader(wiring.Component):
@@ -38,7 +40,8 @@ class Loader(wiring.Component):
     header: In(header_layout), describes an image.
     i: In(stream(pixels_layout)), honours back pressure: ready while the buffer in turn is free.
     o: Out(pipeline(write_layout)), to the input memory.
-    full: Out(2), which buffers hold a whole image. release: In(2), buffers to free.
+    full, begun: Out(2), which buffers hold a whole image, and which one a part. release: In(2), buffers to free.
+    written: Out(1), a beat is now all written. next_start: Out, with it, where the next beat of the image goes.
 
     A beat a cycle; where the array spreads its input, see hw/spreader.py.
     """
@@ -51,7 +54,10 @@ class Loader(wiring.Component):
                 "i": In(stream.Signature(pixels_layout(config))),
                 "o": Out(pipeline(write_layout(input_address(config), config.input_bits, config.interleave))),
                 "full": Out(2),
+                "begun": Out(2),
                 "release": In(2),
+                "written": Out(1),
+                "next_start": Out(input_address(config)),
             }
         )
 
@@ -59,15 +65,16 @@ class Loader(wiring.Component):
         """Build the beat counter, the two flags, and the way of a beat to the memory."""
         m = Module()
         address, header = input_address(self.config), self.header
-        odd, beat, next_start = Signal(), Signal(header.image_words.shape()), Signal(address)
-        free, written, begins, ends, ends_image = Signal(), Signal(), Signal(), Signal(), Signal()
+        odd, beat, following = Signal(), Signal(header.image_words.shape()), Signal(address)
+        free, begins, ends, ends_image = Signal(), Signal(), Signal(), Signal()
         start = Signal(address)  # where the beat goes
         m.d.comb += [
             free.eq(~self.full.bit_select(odd, 1)),
             begins.eq(beat == 0),
             ends.eq(beat == header.image_words - 1),
-            ends_image.eq(written & ends),
-            start.eq(Mux(begins, Mux(odd, header.bases[1], header.bases[0]), next_start)),
+            ends_image.eq(self.written & ends),
+            start.eq(Mux(begins, Mux(odd, header.bases[1], header.bases[0]), following)),
+            self.begun.eq(Mux(begins, 0, Mux(odd, 0b10, 0b01))),
         ]
         if self.config.spreads_input:
             m.submodules.spreader = spreader = Spreader(self.config)
@@ -79,23 +86,22 @@ class Loader(wiring.Component):
                 spreader.start.eq(start),
                 spreader.begins_image.eq(begins),
                 spreader.ends_image.eq(ends),
-                written.eq(spreader.written),
+                self.written.eq(spreader.written),
+                self.next_start.eq(spreader.next_start),
             ]
             connect(m, spreader.o, wiring.flipped(self.o))
-            following = spreader.next_start
         else:
             m.d.comb += [
                 self.i.ready.eq(free),
-                written.eq(self.i.valid & free),
+                self.written.eq(self.i.valid & free),
                 self.o.payload.address.eq(start),
                 self.o.payload.elements.eq(self.i.payload),
                 self.o.payload.mask.eq(-1),
-                self.o.valid.eq(written),
+                self.o.valid.eq(self.written),
+                self.next_start.eq(address.add(start, address.const(address.split(self.config.taps)))),
             ]
-            following = Signal(address)
-            m.d.comb += following.eq(address.add(start, address.const(address.split(self.config.taps))))
-        with m.If(written):
-            m.d.sync += [beat.eq(beat + 1), next_start.eq(following)]
+        with m.If(self.written):
+            m.d.sync += [beat.eq(beat + 1), following.eq(self.next_start)]
         with m.If(ends_image):
             m.d.sync += [beat.eq(0), odd.eq(~odd)]
         m.d.sync += self.full.eq((self.full & ~self.release) | Mux(ends_image, Mux(odd, 0b10, 0b01), 0))

@@ -76,7 +76,9 @@ class LoopNest(wiring.Component):
     start: In(1), takes `instruction`, `odd` and `enable`; allowed if not `running` or with `done`.
     instruction: In(instruction_layout). odd: In(1), parity of the image, picks the base addresses.
     enable: In(1), whether the steps are real; otherwise they pass the time.
-    running: Out(1), a step is made in this cycle. done: Out(1), it is the last one.
+    hold: In(1), make no step in this cycle. ends: Out(1), the next step is the last one. Both only where the array
+        follows its input.
+    running: Out(1), a step is made in this cycle, or held. done: Out(1), the last one is made.
     o: Out(pipeline(step_layout)), the steps.
 
     The first step is made one cycle after `start`. No back pressure.
@@ -92,6 +94,7 @@ class LoopNest(wiring.Component):
                 "instruction": In(instruction_layout(config)),
                 "odd": In(1),
                 "enable": In(1),
+                **({"hold": In(1), "ends": Out(1)} if config.follows_input else {}),
                 "running": Out(1),
                 "done": Out(1),
                 "o": Out(pipeline(step_layout(config))),
@@ -116,12 +119,16 @@ class LoopNest(wiring.Component):
         m.d.comb += sum_ends.eq(_all(at_end[: config.reduction_loops]))
         m.d.comb += outer_at_end.eq(_all(at_end[config.tile_loop :]))
         m.d.comb += all_at_end.eq(sum_ends & pool_at_end & outer_at_end)
-        m.d.comb += self.done.eq(self.running & all_at_end)
+        steps = Signal()
+        m.d.comb += steps.eq(self.running & ~(self.hold & enabled) if config.follows_input else self.running)
+        m.d.comb += self.done.eq(steps & all_at_end)
+        if config.follows_input:
+            m.d.comb += self.ends.eq(all_at_end)
 
         # The level that advances: the innermost one that is not at its end.
         advance = Signal(kept.levels.shape().elem_shape)
         inner_at_end = 1
-        with m.If(self.running):
+        with m.If(steps):
             for level, (count, fields) in enumerate(zip(remaining, kept.levels, strict=True)):
                 with m.If(inner_at_end & at_end[level]):
                     m.d.sync += count.eq(fields.last)
@@ -159,7 +166,7 @@ class LoopNest(wiring.Component):
             ]
 
         m.d.comb += [
-            self.o.valid.eq(self.running & enabled),
+            self.o.valid.eq(steps & enabled),
             *(step.reads[column].eq(read) for column, read in enumerate(reads)),
             step.weight.eq(weight),
             step.first.eq(first),
@@ -183,7 +190,7 @@ class LoopNest(wiring.Component):
             ]
         if config.pool_loops:
             starts_pool = Signal()
-            with m.If(self.running & sum_ends):
+            with m.If(steps & sum_ends):
                 m.d.sync += starts_pool.eq(pool_at_end)
             with m.If(self.start):
                 m.d.sync += starts_pool.eq(1)

@@ -19,7 +19,7 @@ import numpy as np
 from hw.columns import ONE_COLUMN, Columns, arrangements
 from hw.config import ArrayConfig
 from hw.drain import drain_cycles
-from hw.loader import load_cycles
+from hw.loader import beat_cycles
 from hw.operations import Operation
 from hw.program import Level
 from hw.region import Region
@@ -197,12 +197,22 @@ class Mapping:
         """Cycles of the array for one image."""
         return self._sums * self.sum_steps
 
-    @property
-    def load_cycles(self) -> int:
-        """Cycles in which the loader fills the source's region, if that is the input's."""
+    @cached_property
+    def beat_cycles(self) -> np.ndarray:
+        """(beats,) cycle in which each beat of an image is all written, if the source is the input's region."""
         source, copies = self.source, self.operation.row_dilation
         row = source.row // copies
-        return load_cycles(self.config, source.height * row, row, copies)
+        return beat_cycles(self.config, source.height * row, row, copies)
+
+    @property
+    def load_cycles(self) -> int:
+        """Cycles in which the loader fills the source's region."""
+        return int(self.beat_cycles[-1]) + 1
+
+    @property
+    def last_beat(self) -> int:
+        """Cycle in which the loader takes the last beat of an image; in cycle 0 it takes the first."""
+        return int(self.beat_cycles[-2]) + 1 if len(self.beat_cycles) > 1 else 0
 
     @property
     def utilization(self) -> float:
@@ -448,6 +458,13 @@ class Mapping:
         if self.columns.pools:
             return 0
         return self.result.pitch if self.columns.rows > 1 else self.result.channels
+
+    def step_reads(self) -> np.ndarray:
+        """(steps,) address of the vector that each step reads in the first column, relative to the source's base."""
+        addresses = np.full(1, self.read_start)
+        for loop in self._read_loops():
+            addresses = (np.arange(loop.count)[:, None] * loop.read + addresses).ravel()
+        return addresses
 
     @property
     def reads_to(self) -> int:

@@ -102,6 +102,8 @@ class Header:
     row_elements: pixels of a row, channels counted. gap: elements between two rows. last_elements: pixels of the
         last beat. copies: rows that are interleaved. copy_step, beat_step: from the last write of a copy of a beat to
         the next copy, and from a beat to the next one, in elements. All of them matter only to a loader that spreads.
+    follows: whether the first operation begins while its image is being loaded. ahead: what it keeps behind the
+        loader, in words. Both matter only to an array that can.
     classes: logits of one image.
     drain_start: index of the first instruction of the drain segment; those before it are the body.
     stages: images in flight at most, as many as the array has or fewer.
@@ -118,6 +120,8 @@ class Header:
     copies: int = 1
     copy_step: int = 0
     beat_step: int = 0
+    follows: bool = False
+    ahead: int = 0
 
 
 def read_address(config: ArrayConfig) -> AddressLayout:
@@ -194,6 +198,7 @@ def header_layout(config: ArrayConfig) -> data.StructLayout:
             "stages": bits_for(config.stages),
             "bases": data.ArrayLayout(address, 2),
             **(spreading if config.spreads_input else {}),
+            **({"follows": 1, "ahead": bits_for(config.input_words)} if config.follows_input else {}),
         }
     )
 

@@ -12,7 +12,7 @@ two instructions that share an image, a tensor or the drain:
 and that let the pixel stream keep up: an input buffer is free early enough to be filled again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 
@@ -22,6 +22,7 @@ from hw.accelerator import Latencies
 from hw.mapping import Mapping
 from hw.operations import INPUT, tied_operands
 from hw.sequencer import FETCH_CYCLES
+from hw.watermark import read_cycles
 from sw.errors import InputError
 
 SCHEDULES = ("throughput", "latency")
@@ -38,6 +39,25 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A slot that starts, in a stream of images.
+
+    Parameters
+    ----------
+    first_step: cycle of its first step, if that is not held. end: cycle after its last step.
+    slot, image: what starts; image is None before the first one and after the last.
+    waited: whether the start waited for its image. load: cycle in which the first pixels of the newest image are taken.
+    """
+
+    first_step: int
+    end: int
+    slot: Slot
+    image: int | None
+    waited: bool
+    load: int
+
+
+@dataclass(frozen=True)
 class Schedule:
     """The program's order and timing.
 
@@ -47,6 +67,7 @@ class Schedule:
     body, drain: the slots of both segments.
     delays: idle cycles before each slot's first step, body first.
     copies: per operation 2 where its results for two images live at the same time, else 1.
+    follows: whether the first operation begins while its image is being loaded, see hw/watermark.py.
     """
 
     mappings: tuple[Mapping, ...]
@@ -54,6 +75,7 @@ class Schedule:
     drain: tuple[Slot, ...]
     delays: tuple[int, ...]
     copies: tuple[int, ...]
+    follows: bool = False
 
     @property
     def ages(self) -> tuple[int, ...]:
@@ -88,23 +110,31 @@ class Schedule:
     def busy_cycles(self, images: int) -> int:
         """Cycles that the program runs for so many images in an unbroken stream, until their last logit leaves.
 
-        One is the first start. What the next image would wait after the last step counts while logits still leave.
+        A start that had to wait is one more. What the next image would wait after the last step counts while logits
+        still leave.
         """
         last, before_next = self.mappings[-1], self.delays[0]
         leaves = int(last.logits().max()) + Latencies.of(last.config).logit - (last.steps - 1)
-        return 1 + images * self.round_cycles + self.drain_cycles - max(0, before_next - leaves)
+        waits = sum(start.waited for start in self.play(images))
+        return waits + images * self.round_cycles + self.drain_cycles - max(0, before_next - leaves)
 
     def result_cycles(self, images: int) -> np.ndarray:
-        """(images,) cycle in which each image's last logit leaves, counted from the first image's.
+        """(images,) cycle in which each image's last logit leaves; in cycle 0 the first pixels are taken.
 
         For images in an unbroken stream and a receiver that always takes.
         """
         last = len(self.mappings) - 1
+        mapping = self.mappings[last]
+        leaves = int(mapping.logits().max()) + Latencies.of(mapping.config).logit - mapping.steps
         times = np.zeros(images, dtype=np.int64)
-        for start, slot, image in self.walk(images):
-            if slot.operation == last and image is not None:
-                times[image] = start
-        return times - times[0]
+        for start in self.play(images):
+            if start.slot.operation == last and start.image is not None:
+                times[start.image] = start.end + leaves
+        return times
+
+    def first_result(self, images: int = 1) -> int:
+        """Cycles from the last pixels of the first of so many images in an unbroken stream to its last logit."""
+        return int(self.result_cycles(images)[0]) - self.mappings[0].last_beat
 
     def cycles_per_image(self, result_cycles: np.ndarray, busy_cycles: int) -> float:
         """Steady-state cycles per image from the cycles in which the results left.
@@ -117,8 +147,47 @@ class Schedule:
             return busy_cycles / len(result_cycles)
         return float(result_cycles[intervals] - result_cycles[0]) / intervals
 
+    @cached_property
+    def _gates(self) -> tuple[int, int]:
+        """Least cycles from an image's first pixels to the first and to the last step of the first operation."""
+        first = self.mappings[0]
+        if not self.follows:
+            return first.load_cycles + 1, 0
+        allowed = read_cycles(first)
+        return int(first.beat_cycles[0]) + 2, int((allowed + np.arange(first.steps)[::-1]).max())
+
+    def play(self, images: int):
+        """Yield each Start of an unbroken stream of so many images; in cycle 0 the first pixels are taken."""
+        first, (gate, last_gate) = self.mappings[0], self._gates
+        end, load, released = 0, 0, []
+        for newest in range(images):
+            load = load + first.load_cycles if newest else 0
+            if newest > 1:
+                load = max(load, released[newest - 2] + 1)
+            for slot, delay in zip(self.body, self.delays, strict=False):
+                step, image, waited = end + delay, newest - slot.age, False
+                end = step + self.steps(slot)
+                if slot.operation == 0:
+                    waited = newest == 0 or step < load + gate
+                    step = load + gate if waited else step
+                    end = max(step + first.steps, load + last_gate + 1)
+                    released.append(end - 1)
+                yield Start(step, end, slot, image if image >= 0 else None, waited, load)
+        for slot, delay in zip(self.drain, self.delays[len(self.body) :], strict=True):
+            step, image = end + delay, images - 1 - slot.age
+            end = step + self.steps(slot)
+            yield Start(step, end, slot, image if image >= 0 else None, False, load)
+
+    def step_cycles(self, start: Start) -> np.ndarray:
+        """(steps,) cycle of each step of what started, held back or not."""
+        order = np.arange(self.steps(start.slot))
+        if not self.follows or start.slot.operation:
+            return start.first_step + order
+        allowed = np.maximum(start.load + read_cycles(self.mappings[0]), start.first_step)
+        return np.maximum.accumulate(allowed - order) + order
+
     def walk(self, images: int):
-        """Yield (first step, slot, image or None) for each start while so many images pass."""
+        """Yield (first step, slot, image or None) for each start while so many images pass that are always loaded."""
         end = 0
         for newest in range(images):
             for slot, delay in zip(self.body, self.delays, strict=False):
@@ -138,7 +207,7 @@ def make_schedule(mappings: tuple[Mapping, ...], kind: str) -> Schedule:
     zero = (0,) * len(mappings)
     best = _with_ages(mappings, zero)
     if kind == "latency":
-        return best
+        return replace(best, follows=mappings[0].config.follows_input)
     if len(mappings) <= SEARCHED_OPERATIONS:
         choices = sorted(product((0, 1), repeat=len(mappings) - 1), key=sum)
         for choice in choices:

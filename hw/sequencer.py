@@ -35,7 +35,7 @@ class Sequencer(wiring.Component):
     header: In(header_layout).
     address: Out, instruction: In: the program memory, read in one cycle.
     start, enable, odd: Out, to the nest; running, done: In, from it.
-    full: In(2), release: Out(2): the input buffers.
+    full: In(2), release: Out(2): the input buffers; a buffer is full as soon as its image may be admitted.
     taken: In(1), a logit has left.
     waits_input, waits_output: Out(1), no step is made because an image, or room for its logits, is missing.
     current: Out, index of the instruction that was started last.

@@ -11,6 +11,7 @@ with the number of banks share banks.
 
 from math import gcd
 
+import numpy as np
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -27,11 +28,11 @@ def parts(config: ArrayConfig) -> int:
     return gcd(config.interleave, config.taps)
 
 
-def spread_cycles(config: ArrayConfig, pixels: int, row: int, copies: int) -> int:
-    """Cycles to load an image, see hw.loader.load_cycles: each beat is taken, then written."""
-    starts = range(0, pixels, config.taps)
-    rows = sum((min(start + config.taps, pixels) - 1) // row - start // row + 1 for start in starts)
-    return len(starts) + rows * (copies * parts(config) if copies > 1 else 1)
+def spread_cycles(config: ArrayConfig, pixels: int, row: int, copies: int) -> np.ndarray:
+    """(beats,) cycle of each beat's last write, see hw.loader.beat_cycles: each beat is taken, then written."""
+    starts = np.arange(0, pixels, config.taps)
+    rows = (np.minimum(starts + config.taps, pixels) - 1) // row - starts // row + 1
+    return np.cumsum(1 + rows * (copies * parts(config) if copies > 1 else 1)) - 1
 
 
 class Spreader(wiring.Component):

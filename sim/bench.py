@@ -109,12 +109,14 @@ class Scoreboard:
     Attributes
     ----------
     sent: images taken by the accelerator as a whole.
+    loaded_cycle: cycle in which the last pixels of the first image were taken; None before.
     logits, labels, cycles: the answers so far; the cycle is that of the last beat.
     """
 
     def __init__(self, images: int, classes: int, fields: Mapping[str, Mapping]):
         self._images, self._classes, self._fields = images, classes, fields
         self.sent = 0
+        self.loaded_cycle: int | None = None
         self._logits: list[int] = []
         self.logits: list[list[int]] = []
         self.labels: list[int] = []
@@ -124,6 +126,12 @@ class Scoreboard:
     def answered(self) -> int:
         """Number of images answered."""
         return len(self.cycles)
+
+    def pixels(self, cycle: int, sent: int) -> None:
+        """Enter a beat of pixels, after which so many images are sent."""
+        if self.loaded_cycle is None and sent:
+            self.loaded_cycle = cycle
+        self.sent = sent
 
     def result(self, cycle: int, payload: int) -> bool:
         """Enter one beat of a result; was it the last one of an image?"""
@@ -203,7 +211,7 @@ class Bench:
         stalled = self.source.idles or (result_valid and not self.sink.ready)
         try:
             if self.source.clock(pixels_ready):
-                self.scoreboard.sent = self.source.taken // self._beats
+                self.scoreboard.pixels(self.cycle, self.source.taken // self._beats)
             if self.sink.clock(result_valid, result_payload) and self.scoreboard.result(self.cycle, result_payload):
                 self._image_answered()
             self._unstalled += not stalled
@@ -232,11 +240,12 @@ class Bench:
         )
 
     def results(self) -> dict[str, np.ndarray]:
-        """The answers to all images as arrays: logits (n, classes), labels (n,), result_cycles (n,)."""
+        """The answers to all images as arrays: logits (n, classes), labels (n,), result_cycles (n,), loaded_cycle."""
         self.scoreboard.finish()
         board = self.scoreboard
         return {
             "logits": np.array(board.logits, dtype=np.int64).reshape(self._images, self._classes),
             "labels": np.array(board.labels, dtype=np.int64),
             "result_cycles": np.array(board.cycles, dtype=np.int64),
+            "loaded_cycle": board.loaded_cycle,
         }

@@ -111,27 +111,29 @@ def expectations(build: Build, images: np.ndarray) -> dict[int, list[Expected]]:
     schedule, latencies = compiled.schedule, Latencies.of(compiled.config)
     mappings = schedule.mappings
     taps = infer(build.network, images).taps
-    begin = mappings[0].load_cycles + 1 - schedule.delays[0]  # the first image does not wait
     events: dict[int, list[Expected]] = {}
-    for start, slot, image in schedule.walk(len(images)):
+    for start in schedule.play(len(images)):
+        image = start.image
         if image is None:
             continue
-        mapping = mappings[slot.operation]
+        mapping = mappings[start.slot.operation]
         operation, region = mapping.operation, mapping.result
         values = taps[operation.layers[-1]][image] if operation.layers else images[image]
         values = np.asarray(values).reshape(operation.shape)
         if operation.is_result:
-            times = mapping.logits().reshape(operation.shape) + latencies.logit
+            times = mapping.logits() + latencies.logit
         else:
-            times = mapping.drains().reshape(operation.shape) + latencies.write
-            base = compiled.places[slot.operation][image % 2] + region.origin
+            times = mapping.drains() + latencies.write
+            base = compiled.places[start.slot.operation][image % 2] + region.origin
+        begins = schedule.step_cycles(start)[mapping.captures] - mapping.captures
+        times = times.reshape(operation.shape) + begins.reshape(operation.shape)
         for (y, x, channel), value in np.ndenumerate(values):
             address = None
             if not operation.is_result:
                 address = base + y * region.pitch + x * operation.shape[2] + channel
             tile = channel // mapping.tile_lanes
-            event = Expected(image, slot.operation, y, x, channel, tile, address, int(value))
-            events.setdefault(begin + start + int(times[y, x, channel]), []).append(event)
+            event = Expected(image, start.slot.operation, y, x, channel, tile, address, int(value))
+            events.setdefault(int(times[y, x, channel]), []).append(event)
     return events
 
 

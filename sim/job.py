@@ -93,6 +93,7 @@ class Simulation:
     logits: int64 (n, classes).
     labels: int64 (n,).
     result_cycles: int64 (n,) cycle in which the last beat of each image was taken; 0 is the first one without reset.
+    loaded_cycle: cycle in which the last pixels of the first image were taken.
     counters: the accelerator's counters right after the last result.
     seconds: wall time of the steps "build" and "run".
     instruction_cycles: cycles that each instruction ran, where that was asked for.
@@ -102,6 +103,12 @@ class Simulation:
     logits: np.ndarray
     labels: np.ndarray
     result_cycles: np.ndarray
+    loaded_cycle: int
     counters: dict[str, int]
     seconds: dict[str, float]
     instruction_cycles: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def first_result(self) -> int:
+        """Cycles from the last pixels of the first image to its last logit."""
+        return int(self.result_cycles[0]) - self.loaded_cycle

@@ -26,7 +26,7 @@ def launch(
     waves: Path | None = None,
     progress: Callable[[int], None] = lambda answered: None,
 ) -> dict:
-    """Simulate the job; return logits, labels, result_cycles and counters as Simulation has them.
+    """Simulate the job; return logits, labels, result_cycles, loaded_cycle and counters as Simulation has them.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def launch(
         with np.load(folder / "results.npz") as file:
             results = dict(file)
     counters = {name: int(results.pop(f"counter_{name}")) for name in job.counters}
-    return results | {"counters": counters}
+    return results | {"loaded_cycle": int(results["loaded_cycle"]), "counters": counters}
 
 
 def _require_success(simulator: str, folder: Path) -> None:

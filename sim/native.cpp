@@ -1,10 +1,12 @@
 // Drives the accelerator that Verilator compiled: every beat of pixels as early as it is taken, every logit at once.
 //
-// Usage: native BEATS BEAT_BYTES LIMIT RESULTS DUE [TRACE WAVES FIRST LAST]
+// Usage: native BEATS BEAT_BYTES IMAGE_BEATS LIMIT RESULTS DUE [TRACE WAVES FIRST LAST]
 //   BEATS        file with the beats of all images, BEAT_BYTES bytes each, the first pixel first
+//   IMAGE_BEATS  beats of an image
 //   LIMIT        cycles within which the next result beat must leave
-//   RESULTS      file to write: per result beat its cycle (8 bytes) and its payload (16 bytes), then the counters
-//                (8 bytes each), little-endian. Cycle 0 is the first one without reset.
+//   RESULTS      file to write: per result beat its cycle (8 bytes) and its payload (16 bytes), then the cycle
+//                in which the last pixels of the first image were taken and the counters (8 bytes each),
+//                little-endian. Cycle 0 is the first one without reset.
 //   DUE          result beats to wait for
 //   TRACE        file to write: per write to the hidden memory its cycle (8 bytes) and the port `written` (32 bytes)
 //   WAVES        VCD file to write, of the cycles FIRST..LAST
@@ -50,18 +52,19 @@ void edge(Vaccelerator& top) {
 
 int main(int argc, char** argv) {
 #ifdef TRACED
-    if (argc != 10) return 2;
-    std::FILE* trace = std::fopen(argv[6], "wb");
-    const uint64_t first = std::strtoull(argv[8], nullptr, 10), last = std::strtoull(argv[9], nullptr, 10);
+    if (argc != 11) return 2;
+    std::FILE* trace = std::fopen(argv[7], "wb");
+    const uint64_t first = std::strtoull(argv[9], nullptr, 10), last = std::strtoull(argv[10], nullptr, 10);
     if (!trace) return 2;
 #else
-    if (argc != 6) return 2;
+    if (argc != 7) return 2;
 #endif
     const std::vector<uint8_t> beats = contents(argv[1]);
     const size_t beat_bytes = std::strtoull(argv[2], nullptr, 10);
-    const uint64_t limit = std::strtoull(argv[3], nullptr, 10);
-    std::FILE* results = std::fopen(argv[4], "wb");
-    uint64_t due = std::strtoull(argv[5], nullptr, 10);
+    const size_t image_beats = std::strtoull(argv[3], nullptr, 10);
+    const uint64_t limit = std::strtoull(argv[4], nullptr, 10);
+    std::FILE* results = std::fopen(argv[5], "wb");
+    uint64_t due = std::strtoull(argv[6], nullptr, 10);
     if (!results || beats.empty()) return 2;
 
     VerilatedContext context;
@@ -80,7 +83,7 @@ int main(int argc, char** argv) {
 
     const size_t count = beats.size() / beat_bytes;
     size_t sent = 0;
-    uint64_t quiet = 0;
+    uint64_t quiet = 0, loaded_cycle = 0;
     for (uint64_t cycle = 0; due; ++cycle) {
         top.PORT(i_pixels, valid) = sent < count;
         if (sent < count) {
@@ -95,7 +98,7 @@ int main(int argc, char** argv) {
             std::fwrite(&cycle, sizeof cycle, 1, trace);
             std::fwrite(payload, sizeof payload, 1, trace);
         }
-        if (cycle == first && first <= last) waves.open(argv[7]);
+        if (cycle == first && first <= last) waves.open(argv[8]);
         if (cycle >= first && cycle <= last) {
             waves.dump(10 * cycle);
         }
@@ -121,11 +124,13 @@ int main(int argc, char** argv) {
         top.clk = 0;
         top.eval();
         sent += taken;
+        if (taken && sent == image_beats) loaded_cycle = cycle;
     }
 #ifdef TRACED
     waves.close();
     std::fclose(trace);
 #endif
+    std::fwrite(&loaded_cycle, sizeof loaded_cycle, 1, results);
 #define COUNTER(name)                                  \
     {                                                  \
         const uint64_t value = top.PORT(counters, name);   \

@@ -48,21 +48,21 @@ class Recording:
 def run(program: Path, job: Job, recording: Recording | None = None) -> dict:
     """Simulate the job with the program that `compiled` made, traced if there is a recording.
 
-    Returns logits, labels, result_cycles and counters as Simulation has them, and of a traced program `writes`, an
-    array of WRITE. Raises SimulationError if the accelerator stops answering or counts its logits wrongly.
+    Returns logits, labels, result_cycles, loaded_cycle and counters as Simulation has them, and of a traced program
+    `writes`, an array of WRITE. Raises SimulationError if the accelerator stops answering or counts its logits wrongly.
     """
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         beats, results, trace = (Path(name) / file for file in ("beats", "results", "trace"))
         job.beats.tofile(beats)
         due = len(job.beats) * job.classes
-        arguments = [beats, job.beats.shape[-1], job.due[0], results, due]
+        arguments = [beats, job.beats.shape[-1], job.beats.shape[1], job.due[0], results, due]
         if recording is not None:
             arguments += [trace, recording.waves.resolve(), recording.first, recording.last]
         done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise SimulationError(f"native simulation ended: {done.stderr.strip() or f'exit code {done.returncode}'}")
         found = np.fromfile(results, dtype=BEAT, count=due)
-        counters = np.fromfile(results, dtype="<u8", offset=found.nbytes)
+        loaded_cycle, *counters = np.fromfile(results, dtype="<u8", offset=found.nbytes).tolist()
         writes = {} if recording is None else {"writes": np.fromfile(trace, dtype=WRITE)}
     fields = {name: _field(found["payload"], **field) for name, field in job.fields.items()}
     last = fields["last"].reshape(-1, job.classes)
@@ -72,7 +72,8 @@ def run(program: Path, job: Job, recording: Recording | None = None) -> dict:
         "logits": fields["logit"].reshape(last.shape),
         "labels": fields["label"].reshape(last.shape)[:, -1],
         "result_cycles": found["cycle"].astype(np.int64).reshape(last.shape)[:, -1],
-        "counters": dict(zip(job.counters, counters.tolist(), strict=True)),
+        "loaded_cycle": loaded_cycle,
+        "counters": dict(zip(job.counters, counters, strict=True)),
     }
 
 

@@ -131,9 +131,9 @@ def check(case: Case) -> None:
     compiled, images = case.compile(), random_images(0, case.network, case.images)
     simulation = check_values(compiled, images, instructions=True)
     schedule, count = compiled.schedule, len(images)
-    differences = simulation.result_cycles - simulation.result_cycles[0]
-    assert differences.tolist() == schedule.result_cycles(count).tolist()
-    if count > schedule.stages:
+    assert simulation.result_cycles.tolist() == schedule.result_cycles(count).tolist()
+    assert simulation.first_result == schedule.first_result(count)
+    if count > schedule.stages and not schedule.follows:
         assert simulation.result_cycles[0] == first_result_cycle(compiled)
     assert simulation.counters["busy"] == schedule.busy_cycles(count)
     assert simulation.counters["stalled_output"] == 0
@@ -291,10 +291,11 @@ def test_any_number_of_images(images):
     check(Case(random_network(2, [9, 8, 7, 6]), lanes=4, taps=2, images=images))
 
 
+@pytest.mark.parametrize("kind", SCHEDULES)
 @pytest.mark.parametrize("back_pressure", BACK_PRESSURE)
 @pytest.mark.parametrize("idle", IDLE)
-def test_stalls_change_no_answer(idle, back_pressure):
-    case = Case(random_network(3, SMALL, signed=None), lanes=4, taps=4)
+def test_stalls_change_no_answer(idle, back_pressure, kind):
+    case = Case(random_network(3, SMALL, signed=None), lanes=4, taps=4, kind=kind)
     images = random_images(3, case.network, 8)
     check_values(case.compile(), images, idle=idle, back_pressure=back_pressure, seed=3)
 
@@ -305,6 +306,25 @@ def test_stalls_change_no_answer_of_an_image_network(seed):
     rng = np.random.default_rng(seed)
     stalls = {"idle": str(rng.choice(IDLE)), "back_pressure": str(rng.choice(BACK_PRESSURE)), "seed": seed}
     check_values(case.compile(), random_images(seed, case.network, 5), **stalls)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_an_operation_that_follows_its_pixels_reads_none_before_it_is_there(seed):
+    rng = np.random.default_rng(seed)
+    steps = (("padded",), ("conv", "maxpool"), ("strided",), ("avgpool",), ("grouped",), ("residual",))[seed % 6]
+    network = random_image_network(seed, steps, shape=(*rng.integers(6, 10, 2).tolist(), 1 + (seed % 4 == 3)))
+    lanes, taps, pixels = int(rng.integers(2, 9)), int(rng.integers(1, 9)), int(rng.choice([1, 2, 4]))
+    compiled = Case(network, lanes=lanes, taps=taps, pixels=pixels, kind="latency").compile()
+    images = random_images(seed, network, 3)
+    for idle in set(IDLE) - {"none"}:
+        assert check_values(compiled, images, idle=idle, seed=seed).counters["stalled_input"] > 0
+
+
+def test_first_result_of_the_published_example_is_at_most_64_cycles_behind_its_pixels():
+    for taps, cycles in ((8, 61), (1, 80)):
+        compiled = Case(random_network(0, [784, 16, 16, 10]), lanes=16, taps=taps, kind="latency").compile()
+        done = check_values(compiled, random_images(0, compiled.network, 1))
+        assert done.first_result == cycles == compiled.schedule.first_result()
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -33,7 +33,13 @@ RANGES = {
 
 def test_every_number_has_a_range():
     assert LIMITS == RANGES
-    assert set(ArrayConfig().to_json()) == {*RANGES, "unaligned_reads", "unaligned_writes", "input_gaps"}
+    assert set(ArrayConfig().to_json()) == {
+        *RANGES,
+        "unaligned_reads",
+        "unaligned_writes",
+        "input_gaps",
+        "follows_input",
+    }
 
 
 @pytest.mark.parametrize("name", RANGES)
