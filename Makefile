@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test slow lint bench accuracy tutorials install clean help
+.PHONY: demo test slow lint bench bench-nngen accuracy tutorials install clean help
 
 help:
 	@echo "make demo       the whole flow on MNIST, from training to resource counts"
@@ -12,6 +12,7 @@ help:
 	@echo "make slow       the tests that take minutes"
 	@echo "make lint       linters alone"
 	@echo "make bench      cycles and simulation speed over a grid of arrays"
+	@echo "make bench-nngen  cycles beside those of NNgen, which it installs: five minutes"
 	@echo "make accuracy   trains and quantizes every shipped network with three seeds: two hours"
 	@echo "make tutorials  runs docs/tutorials and renews what they show"
 	@echo "make install    the environment alone"
@@ -41,6 +42,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/arrays.py
+
+bench-nngen: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[nngen]'
+	$(BIN)/python bench/against_nngen.py
 
 accuracy: $(STAMP)
 	$(BIN)/python bench/accuracy.py
