@@ -89,7 +89,7 @@ def show_build(result: dict) -> None:
         f"{result['network']} on {result['array']}",
         {
             "cycles per image, exact": str(result["predicted_cycles_per_image"]),
-            "last pixels to first result": f"{result['predicted_first_result_cycles']:,} cycles",
+            "last pixel to first result": f"{result['predicted_first_result_cycles']} cycles",
             "MAC utilization": _percent(result["utilization"]),
             "schedule, images in flight": f"{result['schedule']}, {result['images_in_flight']}",
             "accumulator": f"{result['accumulator_bits']} bits, cannot overflow",
@@ -252,8 +252,8 @@ def _cycles(result: dict) -> dict[str, str]:
     return {
         "cycles per image predicted": f"{result['predicted_cycles_per_image']:g}",
         "cycles per image measured": f"{result['cycles_per_image']:g}",
-        "last pixels to first result, predicted": f"{result['predicted_first_result_cycles']:,} cycles",
-        "last pixels to first result, measured": f"{result['first_result_cycles']:,} cycles",
+        "last pixel to result, predicted": f"{result['predicted_first_result_cycles']:,} cycles",
+        "last pixel to result, measured": f"{result['first_result_cycles']:,} cycles",
         "MAC utilization": _percent(result["utilization"]),
     }
 

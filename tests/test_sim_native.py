@@ -9,6 +9,7 @@ from sim_designs import COMPILED, FIELDS, VERILOG, images
 
 from hw import build as hw_build
 from hw.compiler import compile_network, size_array
+from hw.schedule import SCHEDULES
 from sim import native
 from sim.bench import SimulationError
 from sim.job import Job
@@ -44,6 +45,19 @@ def test_wide_beats_and_logits(tmp_path):
     assert compare(build, pixels, done).size == 0
     assert done.result_cycles.tolist() == compiled.schedule.result_cycles(20).tolist()
     assert done.first_result == compiled.schedule.first_result(20)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("steps", [("padded", "strided"), ("conv", "residual"), ("conv", "depthwise", "maxpool")])
+def test_hundreds_of_images_through_each_kind_of_network(steps, kind, tmp_path):
+    network = random_image_network(7, steps, shape=(12, 12, 1))
+    compiled = compile_network(network, size_array(network, 4, 6, 2, kind=kind), kind)
+    build = hw_build.write(compiled, tmp_path / "build")
+    pixels = random_images(7, network, 300)
+    done = simulate(build, pixels, "native")
+    assert len(done.logits) == 300
+    assert compare(build, pixels, done).size == 0
+    assert done.result_cycles.tolist() == compiled.schedule.result_cycles(300).tolist()
 
 
 def test_a_changed_weight_is_found(build):
