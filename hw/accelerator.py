@@ -10,7 +10,7 @@ together is delayed by the difference of the components' latencies.
 
 from dataclasses import dataclass
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -25,6 +25,7 @@ from hw.mac_array import MacArray
 from hw.max_pool import MaxPool
 from hw.memories import READ_CYCLES, BankedMemory, StaticMemory
 from hw.program import Header, header_layout, header_values, instruction_layout, write_address
+from hw.reloader import Reloader, load_beat, status_layout
 from hw.requantize import Requantizer, parameter_layout
 from hw.sequencer import Sequencer
 from hw.stream import connect, delayed
@@ -113,6 +114,8 @@ class Accelerator(wiring.Component):
     counters: Out(Counters).
     status: Out, `running` and the index of the `instruction` that runs.
     written: Out(written_layout), what is written to the hidden memory; for debugging, costs nothing if left open.
+    i_load: In(stream(load_beat)), another network, see hw/load_image.py; honours back pressure. load_status:
+        Out(status_layout). Only where the array is reloadable.
 
     A reset at any time forgets all images. Throughput and latency in cycles: hw/schedule.py.
     """
@@ -122,11 +125,12 @@ class Accelerator(wiring.Component):
         self._header = header
         lane_weights = data.ArrayLayout(data.ArrayLayout(config.weight_bits, config.taps), config.lanes)
         word_parameters = data.ArrayLayout(parameter_layout(config), config.taps)
+        banks = {"reloadable": config.reloadable}
         self._program = StaticMemory(
-            instruction_layout(config).size, config.program_words, program, output_register=False
+            instruction_layout(config).size, config.program_words, program, output_register=False, **banks
         )
-        self._weights = StaticMemory(lane_weights.size, config.weight_words, weights)
-        self._parameters = StaticMemory(word_parameters.size, config.parameter_words, parameters)
+        self._weights = StaticMemory(lane_weights.size, config.weight_words, weights, **banks)
+        self._parameters = StaticMemory(word_parameters.size, config.parameter_words, parameters, **banks)
         self._word_parameters = word_parameters
         columns = range(config.pixels)  # each reads a copy of its own
         self._input = [
@@ -152,21 +156,30 @@ class Accelerator(wiring.Component):
                 "status": Out(status),
                 "written": Out(written_layout(config)),
             }
+            | ({"i_load": In(stream.Signature(load_beat)), "load_status": Out(status_layout)} if config.reloadable else {})
         )
 
     def elaborate(self, platform):
         """Connect the stages."""
         m = Module()
-        m.submodules.nest = nest = LoopNest(self.config)
-        m.submodules.sequencer = sequencer = Sequencer(self.config)
-        m.submodules.loader = loader = Loader(self.config)
+        nest, sequencer, loader = LoopNest(self.config), Sequencer(self.config), Loader(self.config)
+        restart = Signal()  # another network: begin as after a reset
+        for name, component in (("nest", nest), ("sequencer", sequencer), ("loader", loader)):
+            m.submodules[name] = ResetInserter(restart)(component) if self.config.reloadable else component
         m.submodules.classifier = classifier = Classifier(self.config)
-        header = Signal(header_layout(self.config), init=header_values(self._header, self.config))
+        header = Signal(
+            header_layout(self.config), init=header_values(self._header, self.config), reset_less=True
+        )
         m.d.comb += [loader.header.eq(header), sequencer.header.eq(header)]
 
         self._connect_control(m, sequencer, nest, loader)
         array = self._connect_array(m, nest)
         self._connect_drain(m, array, classifier)
+        if self.config.reloadable:
+            m.submodules.reloader = reloader = Reloader(self.config)
+            m.d.comb += restart.eq(reloader.change)
+            m.d.comb += [loader.pause.eq(reloader.pause), reloader.empty.eq(loader.empty & sequencer.quiet)]
+            self._connect_reloader(m, reloader, header)
         connect(m, wiring.flipped(self.i_pixels), loader.i)
         connect(m, classifier.o, wiring.flipped(self.o_result))
 
@@ -324,3 +337,24 @@ class Accelerator(wiring.Component):
                 write.payload.mask.eq(mask),
                 write.valid.eq(is_written),
             ]
+
+    def _connect_reloader(self, m: Module, reloader: Reloader, header: Signal) -> None:
+        """Load images to the memories of the compiler, zeros to those of the activations; neither needs a reset."""
+        bank = Signal(reset_less=True)
+        connect(m, wiring.flipped(self.i_load), reloader.i)
+        m.d.comb += self.load_status.eq(reloader.status)
+        with m.If(reloader.change):
+            m.d.sync += [bank.eq(~bank), header.eq(reloader.header)]
+        for name in ("program", "weights", "parameters"):
+            memory = getattr(self, f"_{name}")
+            m.d.comb += memory.bank.eq(bank)
+            connect(m, getattr(reloader, name), memory.load)
+        with m.If(reloader.clear):
+            for memory in (*self._input, *self._hidden):
+                write = memory.write.payload
+                m.d.comb += [
+                    write.as_value().eq(0),
+                    write.address.word.eq(reloader.cleared),
+                    write.mask.eq(-1),
+                    memory.write.valid.eq(reloader.cleared < memory.words),
+                ]

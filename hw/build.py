@@ -28,7 +28,7 @@ from sw.network import Network
 
 MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's layout."""
 
 

@@ -7,6 +7,7 @@ from amaranth.utils import bits_for
 
 from hw.accelerator import Accelerator, Latencies
 from hw.config import LIMITS, ArrayConfig
+from hw.load_image import load_image
 from hw.mapping import Mapping, map_operation
 from hw.memory_plan import MemoryPlan, plan_memory
 from hw.operations import INPUT, can_interleave, interleaved, lower, plan_regions
@@ -48,6 +49,10 @@ class Compiled:
         """A new accelerator that holds this network."""
         return Accelerator(self.config, self.header, self.program, self.weights, self.parameters)
 
+    def load_image(self) -> bytes:
+        """What a running accelerator takes to run this network. Raises InputError unless the array is reloadable."""
+        return load_image(self.config, self.header, self.program, self.weights, self.parameters)
+
     @property
     def utilization(self) -> float:
         """Useful multiply-accumulates per multiplier and cycle in the steady state, 0..1."""
@@ -66,10 +71,11 @@ class Compiled:
 
 def memory_bits(config: ArrayConfig) -> dict[str, int]:
     """Size of each memory of an array in bits."""
+    banks = 2 if config.reloadable else 1
     return {
-        "program": config.program_words * instruction_layout(config).size,
-        "weights": config.weight_words * config.word_weights * config.weight_bits,
-        "parameters": config.parameter_words * config.taps * parameter_layout(config).size,
+        "program": banks * config.program_words * instruction_layout(config).size,
+        "weights": banks * config.weight_words * config.word_weights * config.weight_bits,
+        "parameters": banks * config.parameter_words * config.taps * parameter_layout(config).size,
         "input": config.pixels * config.input_words * config.taps * config.input_bits,
         "hidden": config.pixels * config.hidden_words * config.taps * config.activation_bits,
     }

@@ -63,6 +63,8 @@ class ArrayConfig:
     interleave: rows of pixels that the loader can interleave, see hw/spreader.py; 1 builds nothing for it.
     input_gaps: whether the loader can leave a gap behind each row of pixels.
     follows_input: whether the first operation can begin while its image is being loaded, see hw/watermark.py.
+    reloadable: whether another network can be loaded while the array runs, see hw/reloader.py; doubles the memories
+        of program, weights and parameters.
 
     Raises TypeError or InputError, naming the parameter, its rule and the value.
     """
@@ -92,6 +94,7 @@ class ArrayConfig:
     interleave: int = 1
     input_gaps: bool = False
     follows_input: bool = False
+    reloadable: bool = False
 
     def __post_init__(self):
         for name, (low, high) in LIMITS.items():
@@ -100,7 +103,7 @@ class ArrayConfig:
                 raise TypeError(f"{name} must be an int, not {value!r}")
             if not low <= value <= high:
                 raise InputError(f"{name} must be {low}..{high}, not {value}")
-        for name in ("unaligned_reads", "unaligned_writes", "input_gaps", "follows_input"):
+        for name in ("unaligned_reads", "unaligned_writes", "input_gaps", "follows_input", "reloadable"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be a bool, not {getattr(self, name)!r}")
         if self.pixels == 3:

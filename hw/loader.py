@@ -41,6 +41,7 @@ class Loader(wiring.Component):
     i: In(stream(pixels_layout)), honours back pressure: ready while the buffer in turn is free.
     o: Out(pipeline(write_layout)), to the input memory.
     full, begun: Out(2), which buffers hold a whole image, and which one a part. release: In(2), buffers to free.
+    pause: In(1), begin no further image. empty: Out(1), no image is in the buffers or on its way to them.
     written: Out(1), a beat is now all written. next_start: Out, with it, where the next beat of the image goes.
 
     A beat a cycle; where the array spreads its input, see hw/spreader.py.
@@ -56,6 +57,8 @@ class Loader(wiring.Component):
                 "full": Out(2),
                 "begun": Out(2),
                 "release": In(2),
+                "pause": In(1),
+                "empty": Out(1),
                 "written": Out(1),
                 "next_start": Out(input_address(config)),
             }
@@ -69,7 +72,7 @@ class Loader(wiring.Component):
         free, begins, ends, ends_image = Signal(), Signal(), Signal(), Signal()
         start = Signal(address)  # where the beat goes
         m.d.comb += [
-            free.eq(~self.full.bit_select(odd, 1)),
+            free.eq(~self.full.bit_select(odd, 1) & ~(self.pause & begins)),
             begins.eq(beat == 0),
             ends.eq(beat == header.image_words - 1),
             ends_image.eq(self.written & ends),
@@ -88,6 +91,7 @@ class Loader(wiring.Component):
                 spreader.ends_image.eq(ends),
                 self.written.eq(spreader.written),
                 self.next_start.eq(spreader.next_start),
+                self.empty.eq(begins & (self.full == 0) & spreader.i.ready),
             ]
             connect(m, spreader.o, wiring.flipped(self.o))
         else:
@@ -99,6 +103,7 @@ class Loader(wiring.Component):
                 self.o.payload.mask.eq(-1),
                 self.o.valid.eq(self.written),
                 self.next_start.eq(address.add(start, address.const(address.split(self.config.taps)))),
+                self.empty.eq(begins & (self.full == 0)),
             ]
         with m.If(self.written):
             m.d.sync += [beat.eq(beat + 1), following.eq(self.next_start)]

@@ -32,6 +32,16 @@ def write_layout(address: AddressLayout, element_bits: int, stride: int) -> data
     return data.StructLayout(members | ({"strided": 1} if stride > 1 else {}))
 
 
+def load_layout(depth: int, width: int) -> data.StructLayout:
+    """A write of one byte of a word: to byte `index` of the word at `address`."""
+    return data.StructLayout({"address": ceil_log2(depth), "index": ceil_log2(word_bytes(width)), "byte": 8})
+
+
+def word_bytes(width: int) -> int:
+    """Bytes of a word of `width` bits."""
+    return -(-width // 8)
+
+
 class StaticMemory(wiring.Component):
     """Words that the compiler lays down and the array only reads.
 
@@ -39,30 +49,44 @@ class StaticMemory(wiring.Component):
     ----------
     width: bits of a word. depth: words, at least 2. init: the words, unsigned; the rest is 0.
     output_register: whether the read word is registered once more.
+    reloadable: whether there are two banks: one is read while the other is written. `init` lies in bank 0.
 
     Members
     -------
     address: In(ceil_log2(depth)). data: Out(width), the word, READ_CYCLES later, or 1 without output register.
+    bank: In(1), the one that is read, load: In(pipeline(load_layout)), to the other; only where reloadable.
 
     One word per cycle.
     """
 
-    def __init__(self, width: int, depth: int, init, *, output_register: bool = True):
+    def __init__(self, width: int, depth: int, init, *, output_register: bool = True, reloadable: bool = False):
         init = list(init)
         if len(init) > depth:
             raise ValueError(f"a memory of {depth} words must not get {len(init)} words")
         if any(not 0 <= word < 1 << width for word in init):
             raise ValueError(f"each word of this memory must have at most {width} bits")
         self.depth, self.width, self.init = depth, width, init
-        self.output_register = output_register
-        super().__init__({"address": In(ceil_log2(depth)), "data": Out(width)})
+        self.output_register, self.reloadable = output_register, reloadable
+        loads = {"bank": In(1), "load": In(pipeline(load_layout(depth, width)))}
+        super().__init__({"address": In(ceil_log2(depth)), "data": Out(width)} | (loads if reloadable else {}))
 
     def elaborate(self, platform):
-        """Build the memory with one read port."""
+        """Build the memory with one read port; where reloadable, the banks' words lie in turn."""
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=self.init)
+        if self.reloadable:
+            init = [word for first in self.init for word in (first, 0)]
+            memory = Memory(shape=8 * word_bytes(self.width), depth=2 * self.depth, init=init)
+            write, load = memory.write_port(granularity=8), self.load.payload
+            m.d.comb += [
+                write.addr.eq(Cat(~self.bank, load.address)),
+                write.data.eq(load.byte.replicate(word_bytes(self.width))),
+                write.en.eq(Mux(self.load.valid, 1 << load.index, 0)),
+            ]
+        else:
+            memory = Memory(shape=self.width, depth=self.depth, init=self.init)
+        m.submodules.memory = memory
         port = memory.read_port()
-        m.d.comb += port.addr.eq(self.address)
+        m.d.comb += port.addr.eq(Cat(self.bank, self.address) if self.reloadable else self.address)
         if self.output_register:
             m.d.sync += self.data.eq(port.data)
         else:

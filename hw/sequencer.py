@@ -38,6 +38,7 @@ class Sequencer(wiring.Component):
     full: In(2), release: Out(2): the input buffers; a buffer is full as soon as its image may be admitted.
     taken: In(1), a logit has left.
     waits_input, waits_output: Out(1), no step is made because an image, or room for its logits, is missing.
+    quiet: Out(1), no image is in flight and all logits have left.
     current: Out, index of the instruction that was started last.
     """
 
@@ -59,6 +60,7 @@ class Sequencer(wiring.Component):
                 "taken": In(1),
                 "waits_input": Out(1),
                 "waits_output": Out(1),
+                "quiet": Out(1),
                 "current": Out(index),
             }
         )
@@ -107,6 +109,7 @@ class Sequencer(wiring.Component):
             self.waits_output.eq(free & (idle > instruction.delay) & (~at_boundary | loaded) & ~has_room),
             self.waits_input.eq(free & (idle > instruction.delay) & at_boundary & ~loaded & ~divert),
         ]
+        m.d.comb += self.quiet.eq(fetched & at_boundary & ~self.running & ~loaded & ~unfinished & (reserved == 0))
         m.d.sync += fetched.eq(~(self.start | divert))
         with m.If(divert):
             m.d.sync += [self.address.eq(self.header.drain_start), at_boundary.eq(0)]

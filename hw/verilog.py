@@ -33,6 +33,11 @@ PURPOSE = {
     "o_result__ready": "the beat is taken",
     "status": "what the array does in this cycle",
     "written": "what is written to the hidden memory in this cycle; for debugging, to be left open otherwise",
+    "i_load__payload": "a byte of a load image, which changes the network; `last` marks the end of the image",
+    "i_load__valid": "a byte is offered",
+    "i_load__ready": "the byte is taken",
+    "load_status": "how loading goes on; error of the last image: 0 none, 1 no load image, 2 version, 3 other array,"
+    " 4 length, 5 checksum",
     "counters__cycles": "clock cycles since reset",
     "counters__busy": "cycles in which the program ran",
     "counters__mac": "cycles in which the array computed for an image",
