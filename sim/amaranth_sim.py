@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-from amaranth import ClockDomain, Module, Shape, Value
+from amaranth import ClockDomain, Const, Module, Shape, Value
 from amaranth.lib.wiring import Component
 from amaranth.sim import Simulator
 
@@ -35,7 +35,7 @@ def simulate_component(
     accelerator: see `run`.
     watchdog: cycles without stalls in which that many images must be answered.
     instructions: see `run`.
-    options: idle, back_pressure, seed, reset_after; see sim.job.Job.
+    options: idle, back_pressure, seed, reset_after, load; see sim.job.Job.
 
     Raises SimulationError where the accelerator breaks a rule of sim.bench.
     """
@@ -99,6 +99,7 @@ class _Testbench:
     def __init__(self, accelerator, domain, job, progress, instructions):
         self._domain, self._job, self._progress = domain, job, progress
         self._pixels, self._result = accelerator.i_pixels, accelerator.o_result
+        self._load = accelerator.i_load if "i_load" in accelerator.signature.members else None
         self._counters = {name: getattr(accelerator.counters, name) for name in job.counters}
         self._status = [accelerator.status.running, accelerator.status.instruction] if instructions else []
         self.instruction_cycles = Counter()
@@ -117,6 +118,8 @@ class _Testbench:
     async def _reset(self, ctx):
         ctx.set(self._pixels.valid, 0)
         ctx.set(self._result.ready, 0)
+        if self._load is not None:
+            ctx.set(self._load.valid, 0)
         ctx.set(self._domain.rst, 1)
         for _ in range(RESET_CYCLES):
             await ctx.tick()
@@ -125,15 +128,19 @@ class _Testbench:
     async def _clock(self, ctx, bench, cycles=None):
         """Run the bench until it is done, or for so many cycles."""
         payload = Value.cast(self._pixels.payload)
-        samples = [self._pixels.ready, self._result.valid, Value.cast(self._result.payload), *self._status]
+        samples = [self._pixels.ready, self._result.valid, Value.cast(self._result.payload)]
+        samples += [self._load.ready if self._load is not None else Const(0), *self._status]
         self.counters = {}
         while not bench.done and bench.cycle != cycles:
             ctx.set(payload, bench.source.payload)
             ctx.set(self._pixels.valid, bench.source.valid)
             ctx.set(self._result.ready, bench.sink.ready)
-            _, _, ready, valid, word, *status = await ctx.tick().sample(*samples)
+            if self._load is not None:
+                ctx.set(Value.cast(self._load.payload), bench.load.payload)
+                ctx.set(self._load.valid, bench.load.valid)
+            _, _, ready, valid, word, load_ready, *status = await ctx.tick().sample(*samples)
             if status and status[0] and not bench.answered:
                 self.instruction_cycles[status[1]] += 1
-            bench.clock(ready, valid, word)
+            bench.clock(ready, valid, word, load_ready)
             if bench.answered and not self.counters:
                 self.counters = {name: ctx.get(counter) for name, counter in self._counters.items()}

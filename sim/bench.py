@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from sim.job import Job
-from sim.protocol import BACK_PRESSURE, IDLE, Stall, payloads, stall_pattern, unpack
+from sim.protocol import BACK_PRESSURE, IDLE, Stall, load_payloads, payloads, stall_pattern, unpack
 
 RESET_CYCLES = 2
 """For how long a testbench asserts reset."""
@@ -176,7 +176,7 @@ class Bench:
 
     Attributes
     ----------
-    source, sink: hold what to drive.
+    load, source, sink: hold what to drive; the pixels wait until the load image is taken.
     scoreboard: holds the answers.
     cycle: number of the cycle that the next edge ends; 0 is the first one without reset.
     answered: every image is answered; from then on Bench only watches for stray results, for as many cycles
@@ -191,10 +191,12 @@ class Bench:
         stalls = [
             stall_pattern(job.idle, IDLE, f"idle {job.seed}"),
             stall_pattern(job.back_pressure, BACK_PRESSURE, f"back pressure {job.seed}"),
+            stall_pattern(job.idle, IDLE, f"load {job.seed}"),
         ]
         self._images, self._beats, taps = job.beats.shape
         self._classes = job.classes
-        self.source = Source(payloads(job.beats), 8 * taps, stalls[0])
+        self.load, self._load_beats = Source(load_payloads(job.load), 9, stalls[2]), len(job.load)
+        self.source = Source(payloads(job.beats), 8 * taps, lambda waiting: self._loads or stalls[0](waiting))
         self.sink = Sink("o_result", stalls[1])
         self.scoreboard = Scoreboard(self._images, job.classes, job.fields)
         self._due = [*job.due, math.inf]
@@ -206,9 +208,15 @@ class Bench:
         self.answered = False
         self.done = False
 
-    def clock(self, pixels_ready: bool, result_valid: bool, result_payload: int) -> None:
+    @property
+    def _loads(self) -> bool:
+        """The load image is not yet taken."""
+        return self.load.taken < self._load_beats
+
+    def clock(self, pixels_ready: bool, result_valid: bool, result_payload: int, load_ready: bool = False) -> None:
         """Pass a rising edge before which these outputs were sampled; the payload counts only with valid."""
         stalled = self.source.idles or (result_valid and not self.sink.ready)
+        self.load.clock(load_ready)
         try:
             if self.source.clock(pixels_ready):
                 self.scoreboard.pixels(self.cycle, self.source.taken // self._beats)

@@ -35,10 +35,17 @@ async def reset(dut, edge):
     """Assert reset, and release it after the last of its edges."""
     dut.i_pixels__valid.value = 0
     dut.o_result__ready.value = 0
+    if loads(dut):
+        dut.i_load__valid.value = 0
     dut.rst.value = 1
     for _ in range(RESET_CYCLES):
         await edge
     dut.rst.value = 0
+
+
+def loads(dut):
+    """Whether the accelerator takes load images."""
+    return hasattr(dut, "i_load__valid")
 
 
 async def clock(dut, edge, bench, names, cycles=None):
@@ -48,6 +55,9 @@ async def clock(dut, edge, bench, names, cycles=None):
     """
     pixels_ready, pixels_valid, pixels = dut.i_pixels__ready, dut.i_pixels__valid, dut.i_pixels__payload
     result_ready, result_valid, result = dut.o_result__ready, dut.o_result__valid, dut.o_result__payload
+    reloadable = loads(dut)
+    if reloadable:
+        load, load_valid, load_ready = dut.i_load__payload, dut.i_load__valid, dut.i_load__ready
     source, sink = bench.source, bench.sink
     counters = {}
     was_valid = was_ready = was_payload = None
@@ -58,12 +68,15 @@ async def clock(dut, edge, bench, names, cycles=None):
             pixels_valid.value = was_valid = source.valid
         if sink.ready != was_ready:
             result_ready.value = was_ready = sink.ready
+        if reloadable:
+            load.value, load_valid.value = bench.load.payload, bench.load.valid
         await edge
         if bench.answered and not counters:
             counters = {name: getattr(dut, f"counters__{name}").value.to_unsigned() for name in names}
         try:
             valid = bool(result_valid.value)
-            bench.clock(bool(pixels_ready.value), valid, result.value.to_unsigned() if valid else 0)
+            taken = reloadable and bool(load_ready.value)
+            bench.clock(bool(pixels_ready.value), valid, result.value.to_unsigned() if valid else 0, taken)
         except ValueError as error:
             raise SimulationError(f"cycle {bench.cycle}: an output is neither 0 nor 1: {error}") from None
     return counters

@@ -26,6 +26,7 @@ class Job:
     due: (n,) the first k images must be answered within due[k - 1] cycles without stalls.
     idle, back_pressure, seed: stall patterns; see sim.protocol.
     reset_after: if given, run so many cycles, reset, and only then the simulation that counts.
+    load: load image to send before the pixels, see hw/load_image.py; none if empty.
     """
 
     beats: np.ndarray
@@ -37,6 +38,7 @@ class Job:
     back_pressure: str = "none"
     seed: int = 0
     reset_after: int | None = None
+    load: bytes = b""
 
     def __post_init__(self):
         stall_pattern(self.idle, IDLE, "")
@@ -63,7 +65,7 @@ class Job:
         ----------
         taps: pixels a beat.
         watchdog: cycles without stalls in which that many images must be answered.
-        options: idle, back_pressure, reset_after.
+        options: idle, back_pressure, reset_after, load.
         """
         if len(images) == 0:
             raise InputError("images must be one or more, not 0")
@@ -73,14 +75,15 @@ class Job:
 
     def save(self, path: Path) -> None:
         """Write the job to an npz file."""
-        description = {name: value for name, value in vars(self).items() if name != "beats"}
-        np.savez(path, beats=self.beats, description=json.dumps(description))
+        description = {name: value for name, value in vars(self).items() if name not in ("beats", "load")}
+        load = np.frombuffer(self.load, dtype=np.uint8)
+        np.savez(path, beats=self.beats, load=load, description=json.dumps(description))
 
     @classmethod
     def load(cls, path: Path) -> "Job":
         """Read what `save` wrote."""
         with np.load(path) as file:
-            return cls(file["beats"], **json.loads(str(file["description"])))
+            return cls(file["beats"], load=file["load"].tobytes(), **json.loads(str(file["description"])))
 
 
 @dataclass(frozen=True, eq=False)

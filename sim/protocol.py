@@ -91,6 +91,11 @@ def payloads(beats: np.ndarray) -> Iterable[int]:
     return (int.from_bytes(data[at : at + width], "little") for at in range(0, len(data), width))
 
 
+def load_payloads(image: bytes) -> Iterable[int]:
+    """The beats of a load image as integers: a byte, and above it whether it is the last one."""
+    return (byte | (index == len(image) - 1) << 8 for index, byte in enumerate(image))
+
+
 def unpack(word: int, fields: Mapping[str, Mapping]) -> dict[str, int]:
     """The fields of one payload; each is described by its offset, width and signed."""
     values = {}
