@@ -88,6 +88,7 @@ def _parser() -> Parser:
     _add_export(subparsers)
     _add_fit(subparsers)
     _add_generate(subparsers)
+    _add_load(subparsers)
     _add_simulate(subparsers)
     _add_explain(subparsers)
     _add_synth(subparsers)
@@ -219,6 +220,27 @@ def _add_generate(subparsers) -> None:
         "-o", "--output", metavar="BUILD", default="build", help="folder to write (default: %(default)s)"
     )
     parser.add_argument("--chart", metavar="FILE", help="draw the schedule of one and of several images, as .svg")
+    parser.add_argument(
+        "--reloadable",
+        action="store_true",
+        help="other networks that fit can be loaded while it runs, by `amarray load`",
+    )
+    parser.add_argument(
+        "--also",
+        metavar="NETWORK",
+        action="append",
+        default=[],
+        help="make room for this one too; implies --reloadable",
+    )
+
+
+def _add_load(subparsers) -> None:
+    text = "Compile another network for a reloadable build and write its load image, the bytes for the port i_load."
+    parser = _add(subparsers, "load", commands.load, report.show_load, text)
+    parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate --reloadable` wrote")
+    parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
+    _add_schedule(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
 
 
 def _add_simulate(subparsers) -> None:
@@ -235,6 +257,7 @@ def _add_simulate(subparsers) -> None:
         "--back-pressure", choices=BACK_PRESSURE, default="none", help="how the receiver stalls (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the stalls (default: %(default)s)")
+    parser.add_argument("--load", metavar="NETWORK", help="load this network first, and run the images through it")
     parser.add_argument("--waves", metavar="FILE", help="write waveforms: .vcd, with icarus .fst")
 
 

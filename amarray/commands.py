@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from amarray.progress import bar
 from hw import build as builds
 from hw import synth as synthesis
 from hw.build import Build, layer_table
-from hw.compiler import compile_network, size_array
+from hw.compiler import Compiled, compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fit import fit as search
 from sim import explain as explanation
@@ -22,6 +22,7 @@ from sw import network_file
 from sw.dataset import Dataset
 from sw.errors import InputError
 from sw.evaluate import evaluate as evaluate_network
+from sw.files import replacing_file
 from sw.network import Network
 from sw.shipped import network_path
 
@@ -66,10 +67,14 @@ def fit(options: argparse.Namespace) -> dict:
 def generate(options: argparse.Namespace) -> dict:
     """`amarray generate`."""
     network = network_file.load(network_path(options.network))
+    if options.array is not None and (options.also or options.reloadable):
+        raise InputError("--also and --reloadable must not come with --array: that array is what it is")
     if options.array is not None:
         config = builds.load_array(Path(options.array))
     else:
-        config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule)
+        also = tuple(network_file.load(network_path(name)) for name in options.also)
+        config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule, also=also)
+        config = replace(config, reloadable=options.reloadable or bool(also))
     chart = Path(options.chart) if options.chart else None
     if chart is not None and chart.suffix != ".svg":
         raise InputError(f"chart must be a .svg file, not {chart}")
@@ -105,28 +110,67 @@ def generate_build(network: Network, config: ArrayConfig, schedule: str, folder:
     }
 
 
+def load(options: argparse.Namespace) -> dict:
+    """`amarray load`."""
+    build = builds.load(Path(options.build))
+    compiled = compile_for(build, options.network, options.schedule)
+    image = compiled.load_image()
+    with replacing_file(Path(options.output)) as temporary:
+        temporary.write_bytes(image)
+    return {
+        "build": str(build.folder),
+        "network": compiled.network.name,
+        "schedule": options.schedule,
+        "predicted_cycles_per_image": compiled.schedule.round_cycles,
+        "utilization": compiled.utilization,
+        "bytes": len(image),
+        "file": options.output,
+    }
+
+
+def compile_for(build: Build, network: str, schedule: str) -> Compiled:
+    """Another network for the array of a build. Raises InputError with all reasons where it does not fit."""
+    return compile_network(network_file.load(network_path(network)), build.config, schedule)
+
+
 def simulate(options: argparse.Namespace) -> dict:
     """`amarray simulate`."""
     build = builds.load(Path(options.build))
     stalls = {"idle": options.idle, "back_pressure": options.back_pressure, "seed": options.seed}
     waves = Path(options.waves) if options.waves else None
     simulator, images, note = simulation.choose_simulator(options.simulator, options.images)
-    return simulate_build(build, load_data(options.data), images, simulator, note=note, waves=waves, **stalls)
+    loaded = compile_for(build, options.load, build.compiled.kind) if options.load else None
+    dataset = load_data(options.data)
+    return simulate_build(build, dataset, images, simulator, note=note, waves=waves, load=loaded, **stalls)
 
 
-def simulate_build(build: Build, dataset: Dataset, images: int, simulator: str, *, note: str = "", **options) -> dict:
-    """Simulate the first so many test images, compare with golden, and count. note: why this simulator."""
+def simulate_build(
+    build: Build,
+    dataset: Dataset,
+    images: int,
+    simulator: str,
+    *,
+    note: str = "",
+    load: Compiled | None = None,
+    **options,
+) -> dict:
+    """Simulate the first so many test images, compare with golden, and count.
+
+    note: why this simulator. load: another network, which is loaded first.
+    """
+    compiled = build.compiled if load is None else load
     if not 1 <= images <= len(dataset.test_images):
         raise InputError(f"images must be 1..{len(dataset.test_images)}, not {images}")
     pixels, labels = dataset.test_images[:images], dataset.test_labels[:images]
     with bar(f"simulate with {simulator}", images, "images", note) as update:
-        done = simulation.simulate(build, pixels, simulator, progress=update, **options)
-    different = simulation.compare(build, pixels, done)
-    schedule, network = build.compiled.schedule, build.network
+        done = simulation.simulate(build, pixels, simulator, progress=update, load=load, **options)
+    schedule, network = compiled.schedule, compiled.network
+    different = simulation.compare(network, pixels, done)
     cycles = schedule.cycles_per_image(done.result_cycles, done.counters["busy"])
     predicted = schedule.cycles_per_image(schedule.result_cycles(images), schedule.busy_cycles(images))
     return {
         "build": str(build.folder),
+        "network": network.name,
         "simulator": simulator,
         "note": note,
         "images": images,

@@ -112,6 +112,17 @@ def show_build(result: dict) -> None:
     _next(f"amarray simulate {result['build']} --images 1000")
 
 
+def show_load(result: dict) -> None:
+    """What `amarray load` wrote."""
+    facts = {
+        "cycles per image": f"{result['predicted_cycles_per_image']:,}",
+        "utilization": _percent(result["utilization"]),
+        "load image": f"{result['file']}, {result['bytes']:,} bytes",
+    }
+    _facts(f"{result['network']} for {result['build']}", facts)
+    _next(f"amarray simulate {result['build']} --load {result['network']}")
+
+
 def show_simulation(result: dict) -> None:
     """After `amarray simulate`."""
     _facts(f"{result['build']} in {result['simulator']}", _equality(result) | _cycles(result) | _stalls(result))

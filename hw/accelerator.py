@@ -156,7 +156,11 @@ class Accelerator(wiring.Component):
                 "status": Out(status),
                 "written": Out(written_layout(config)),
             }
-            | ({"i_load": In(stream.Signature(load_beat)), "load_status": Out(status_layout)} if config.reloadable else {})
+            | (
+                {"i_load": In(stream.Signature(load_beat)), "load_status": Out(status_layout)}
+                if config.reloadable
+                else {}
+            )
         )
 
     def elaborate(self, platform):
@@ -167,9 +171,7 @@ class Accelerator(wiring.Component):
         for name, component in (("nest", nest), ("sequencer", sequencer), ("loader", loader)):
             m.submodules[name] = ResetInserter(restart)(component) if self.config.reloadable else component
         m.submodules.classifier = classifier = Classifier(self.config)
-        header = Signal(
-            header_layout(self.config), init=header_values(self._header, self.config), reset_less=True
-        )
+        header = Signal(header_layout(self.config), init=header_values(self._header, self.config), reset_less=True)
         m.d.comb += [loader.header.eq(header), sequencer.header.eq(header)]
 
         self._connect_control(m, sequencer, nest, loader)

@@ -66,7 +66,8 @@ class Compiled:
     def watchdog_cycles(self, images: int) -> int:
         """Cycles in which so many images are surely done if nobody stalls: load, rounds, drain, twice over."""
         per_image = self.schedule.mappings[0].load_cycles + self.schedule.round_cycles + self.header.classes
-        return 2 * (images + self.schedule.stages + 1) * per_image + 2 * self.schedule.drain_cycles + 1000
+        clear = max(self.config.input_words, self.config.hidden_words) if self.config.reloadable else 0
+        return 2 * (images + self.schedule.stages + 1) * per_image + 2 * self.schedule.drain_cycles + clear + 1000
 
 
 def memory_bits(config: ArrayConfig) -> dict[str, int]:
@@ -81,30 +82,55 @@ def memory_bits(config: ArrayConfig) -> dict[str, int]:
     }
 
 
-def size_array(network: Network, lanes: int, taps: int, pixels: int = 1, *, kind: str = "throughput") -> ArrayConfig:
+def size_array(
+    network: Network,
+    lanes: int,
+    taps: int,
+    pixels: int = 1,
+    *,
+    kind: str = "throughput",
+    also: tuple[Network, ...] = (),
+) -> ArrayConfig:
     """The smallest array of `lanes` x `taps` x `pixels` that runs `network`: widths and depths fit exactly.
 
-    Raises InputError where no array can.
+    also: networks that it must run as well, each alone; it is then reloadable. Raises InputError where no array can.
     """
-    return size_and_schedule(network, lanes, taps, pixels, kind=kind)[0]
+    config = _size((network, *also), lanes, taps, pixels, kind)[0]
+    return replace(config, reloadable=bool(also))
 
 
 def size_and_schedule(
     network: Network, lanes: int, taps: int, pixels: int = 1, *, kind: str = "throughput"
 ) -> tuple[ArrayConfig, Schedule]:
     """The array of `size_array`, and the schedule of the network on it."""
-    shaped = _with_interleave(network, lanes, taps, pixels)
-    mappings = map_network(network, shaped)
+    config, (schedule,) = _size((network,), lanes, taps, pixels, kind)
+    return config, schedule
+
+
+def _size(
+    networks: tuple[Network, ...], lanes: int, taps: int, pixels: int, kind: str
+) -> tuple[ArrayConfig, list[Schedule]]:
+    """The smallest array for each of the networks, and their schedules."""
+    shapes = [_with_interleave(network, lanes, taps, pixels) for network in networks]
+    shaped = replace(
+        shapes[0],
+        input_gaps=any(shape.input_gaps for shape in shapes),
+        interleave=max(shape.interleave for shape in shapes),
+    )
+    mappings = [mapping for network in networks for mapping in map_network(network, shaped)]
     # A network of one layer has no activations and no shift: its array has pixels' width and the least shift.
-    widths = {"activation_bits": network.input.form.bits, "shift_bits": 1} if len(mappings) == 1 else {}
+    alone = len(mappings) == len(networks)
+    widths = {"activation_bits": networks[0].input.form.bits, "shift_bits": 1} if alone else {}
     for needs in _format_needs(mappings):
         widths |= {name: max(need, widths.get(name, LIMITS[name][0])) for name, need in needs.items()}
     follows = {"follows_input": kind == "latency"}
     config = replace(shaped, **widths, **_loop_needs(mappings), **_alignment_needs(mappings), **follows)
-    mappings = map_network(network, config)
-    schedule = make_schedule(mappings, kind)
-    plan = plan_memory(mappings, schedule, config)
-    needs = _needs(plan, mappings, schedule)
+    needs, schedules = {}, []
+    for network in networks:
+        mappings = map_network(network, config)
+        schedules.append(make_schedule(mappings, kind))
+        own = _needs(plan_memory(mappings, schedules[-1], config), mappings, schedules[-1])
+        needs = {name: max(need, needs.get(name, 0)) for name, need in own.items()}
     _refuse(
         [
             f"this network needs {name} of {need}; an array has at most {LIMITS[name][1]}{_remedy(name)}"
@@ -112,7 +138,7 @@ def size_and_schedule(
             if need > LIMITS[name][1]
         ]
     )
-    return replace(config, **{name: max(need, LIMITS[name][0]) for name, need in needs.items()}), schedule
+    return replace(config, **{name: max(need, LIMITS[name][0]) for name, need in needs.items()}), schedules
 
 
 def _reads_border(network: Network) -> bool:

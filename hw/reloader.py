@@ -79,9 +79,7 @@ class Reloader(wiring.Component):
         self._depths, widths = zip(*self._sections.values(), strict=True)
         self._bytes = [word_bytes(width) for width in widths]
         self._clear_words = max(config.input_words, config.hidden_words)
-        loads = {
-            name: Out(pipeline(load_layout(*size))) for name, size in self._sections.items() if name != "header"
-        }
+        loads = {name: Out(pipeline(load_layout(*size))) for name, size in self._sections.items() if name != "header"}
         super().__init__(
             loads
             | {

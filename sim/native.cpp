@@ -1,6 +1,6 @@
 // Drives the accelerator that Verilator compiled: every beat of pixels as early as it is taken, every logit at once.
 //
-// Usage: native BEATS BEAT_BYTES IMAGE_BEATS LIMIT RESULTS DUE [TRACE WAVES FIRST LAST]
+// Usage: native BEATS BEAT_BYTES IMAGE_BEATS LIMIT RESULTS DUE LOAD [TRACE WAVES FIRST LAST]
 //   BEATS        file with the beats of all images, BEAT_BYTES bytes each, the first pixel first
 //   IMAGE_BEATS  beats of an image
 //   LIMIT        cycles within which the next result beat must leave
@@ -8,6 +8,7 @@
 //                in which the last pixels of the first image were taken and the counters (8 bytes each),
 //                little-endian. Cycle 0 is the first one without reset.
 //   DUE          result beats to wait for
+//   LOAD         file with a load image to send first, which may be empty; for a program compiled with RELOADABLE
 //   TRACE        file to write: per write to the hidden memory its cycle (8 bytes) and the port `written` (32 bytes)
 //   WAVES        VCD file to write, of the cycles FIRST..LAST
 // The last four only in a program compiled with TRACED. counters.h, made by sim/native.py, lists the counters.
@@ -52,12 +53,12 @@ void edge(Vaccelerator& top) {
 
 int main(int argc, char** argv) {
 #ifdef TRACED
-    if (argc != 11) return 2;
-    std::FILE* trace = std::fopen(argv[7], "wb");
-    const uint64_t first = std::strtoull(argv[9], nullptr, 10), last = std::strtoull(argv[10], nullptr, 10);
+    if (argc != 12) return 2;
+    std::FILE* trace = std::fopen(argv[8], "wb");
+    const uint64_t first = std::strtoull(argv[10], nullptr, 10), last = std::strtoull(argv[11], nullptr, 10);
     if (!trace) return 2;
 #else
-    if (argc != 7) return 2;
+    if (argc != 8) return 2;
 #endif
     const std::vector<uint8_t> beats = contents(argv[1]);
     const size_t beat_bytes = std::strtoull(argv[2], nullptr, 10);
@@ -83,8 +84,19 @@ int main(int argc, char** argv) {
 
     const size_t count = beats.size() / beat_bytes;
     size_t sent = 0;
-    uint64_t quiet = 0, loaded_cycle = 0;
-    for (uint64_t cycle = 0; due; ++cycle) {
+    uint64_t quiet = 0, loaded_cycle = 0, cycle = 0;
+#ifdef RELOADABLE
+    const std::vector<uint8_t> load = contents(argv[7]);
+    for (size_t index = 0; index < load.size(); ++cycle) {
+        top.PORT(i_load, payload) = load[index] | (index + 1 == load.size()) << 8;
+        top.PORT(i_load, valid) = 1;
+        top.eval();
+        index += top.PORT(i_load, ready);
+        edge(top);
+    }
+    top.PORT(i_load, valid) = 0;
+#endif
+    for (; due; ++cycle) {
         top.PORT(i_pixels, valid) = sent < count;
         if (sent < count) {
             std::memset(&top.PORT(i_pixels, payload), 0, sizeof top.PORT(i_pixels, payload));
@@ -98,7 +110,7 @@ int main(int argc, char** argv) {
             std::fwrite(&cycle, sizeof cycle, 1, trace);
             std::fwrite(payload, sizeof payload, 1, trace);
         }
-        if (cycle == first && first <= last) waves.open(argv[8]);
+        if (cycle == first && first <= last) waves.open(argv[9]);
         if (cycle >= first && cycle <= last) {
             waves.dump(10 * cycle);
         }

@@ -25,6 +25,8 @@ ARGUMENTS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "--top-m
 """For verilator."""
 TRACED = ("--trace-vcd", "-CFLAGS", "-DTRACED", "-CFLAGS", "-O0")
 """For verilator, besides: a program that records; compiled fast, for it runs a few images only."""
+RELOADABLE = ("-CFLAGS", "-DRELOADABLE")
+"""For verilator, besides: an accelerator that takes load images."""
 BEAT = np.dtype([("cycle", "<u8"), ("payload", "<u8", 2)])
 """A result beat, as the program writes it."""
 WRITE = np.dtype([("cycle", "<u8"), ("payload", "u1", 32)])
@@ -52,10 +54,11 @@ def run(program: Path, job: Job, recording: Recording | None = None) -> dict:
     `writes`, an array of WRITE. Raises SimulationError if the accelerator stops answering or counts its logits wrongly.
     """
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
-        beats, results, trace = (Path(name) / file for file in ("beats", "results", "trace"))
+        beats, results, load, trace = (Path(name) / file for file in ("beats", "results", "load", "trace"))
         job.beats.tofile(beats)
+        load.write_bytes(job.load)
         due = len(job.beats) * job.classes
-        arguments = [beats, job.beats.shape[-1], job.beats.shape[1], job.due[0], results, due]
+        arguments = [beats, job.beats.shape[-1], job.beats.shape[1], job.due[0], results, due, load]
         if recording is not None:
             arguments += [trace, recording.waves.resolve(), recording.first, recording.last]
         done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
@@ -98,6 +101,8 @@ def compiled(verilog: Path, folder: Path, counters: list[str], *, traced: bool =
             f"simulator native needs {', '.join(missing)}: install what is missing, or take simulator amaranth"
         )
     arguments = (*ARGUMENTS, *TRACED) if traced else ARGUMENTS
+    if b" i_load__valid;" in verilog.read_bytes():
+        arguments = (*arguments, *RELOADABLE)
     key = hashlib.sha256(verilog.read_bytes() + SOURCE.read_bytes())
     key.update(repr((arguments, verilator.version(), counters)).encode())
     place = folder / f"native-{key.hexdigest()[:16]}"

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from hw.build import Build
+from hw.compiler import Compiled
 from sim import amaranth_sim, native, verilator
 from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
 from sim.launch import launch
 from sw.errors import InputError
 from sw.golden import infer
+from sw.network import Network
 
 SIMULATORS = (*TOOLS, "native", "amaranth")
 """Names of the simulators; native is Verilator without cocotb, for bulk runs."""
@@ -29,6 +31,7 @@ def simulate(
     back_pressure: str = "none",
     seed: int = 0,
     reset_after: int | None = None,
+    load: Compiled | None = None,
     waves: Path | None = None,
     progress: Callable[[int], None] = lambda answered: None,
 ) -> Simulation:
@@ -42,6 +45,7 @@ def simulate(
     idle, back_pressure: how the testbench stalls; names in sim.protocol.IDLE and BACK_PRESSURE.
     seed: of the stalls.
     reset_after: run so many cycles first, and then reset.
+    load: another network for the same array: it is loaded first, and the images are for it.
     waves: waveform file to write: .vcd, with Icarus .fst.
     progress: called with the number of images answered.
 
@@ -52,10 +56,13 @@ def simulate(
     if simulator == "native":
         _check_native(idle, back_pressure, reset_after, waves)
     options = {"idle": idle, "back_pressure": back_pressure, "seed": seed, "reset_after": reset_after}
+    network = build.compiled if load is None else load
+    if load is not None:
+        options["load"] = load.load_image()
     ports = build.ports
     fields = ports["o_result__payload"]["fields"]
     counters = [name.removeprefix("counters__") for name in ports if name.startswith("counters__")]
-    job = Job.of(build.network, images, build.config.taps, fields, counters, build.watchdog_cycles, **options)
+    job = Job.of(network.network, images, build.config.taps, fields, counters, network.watchdog_cycles, **options)
     if simulator == "amaranth":
         return amaranth_sim.run(build.accelerator(), job, waves=waves, progress=progress)
     start = time.perf_counter()
@@ -72,9 +79,9 @@ def simulate(
     return Simulation(simulator, **results, seconds=seconds)
 
 
-def compare(build: Build, images: np.ndarray, simulation: Simulation) -> np.ndarray:
+def compare(network: Network, images: np.ndarray, simulation: Simulation) -> np.ndarray:
     """Indices of the images whose label or any logit differs from golden's."""
-    golden = infer(build.network, images, all_taps=False)
+    golden = infer(network, images, all_taps=False)
     same = (simulation.logits == golden.logits).all(axis=1) & (simulation.labels == golden.labels)
     return np.flatnonzero(~same)
 
