@@ -77,7 +77,7 @@ def amarray_cycles(network: Network, shape: tuple[int, int, int], folder: Path) 
     build = builds.write(compile_network(network, size_array(network, *shape)), folder / "build")
     images = np.random.default_rng(SEED).integers(0, 256, (IMAGES, 28, 28, 1))
     done = simulate(build, images, "native")
-    if compare(build, images, done).size:
+    if compare(build.network, images, done).size:
         raise SystemExit(f"{network.name} on {shape}: the Verilog differs from golden")
     return build.compiled.schedule.cycles_per_image(done.result_cycles, done.counters["busy"])
 

@@ -66,7 +66,7 @@ def measure(network: Network, shape: tuple[int, int, int], kind: str, images: np
         "latency": done.first_result,
         "utilization": network.macs / (compiled.config.macs * cycles),
         "exact": exact,
-        "mismatches": len(compare(build, images, done)),
+        "mismatches": len(compare(build.network, images, done)),
         "cycles/s": round(done.counters["cycles"] / done.seconds["run"]),
     }
 

@@ -105,7 +105,7 @@ class Reloader(wiring.Component):
         m.d.comb += [
             self.i.ready.eq((state != _State.CHECK) & (state != _State.CHANGE) & ~dirty),
             taken.eq(self.i.valid & self.i.ready),
-            self.pause.eq((state == _State.CHANGE) | dirty),
+            self.pause.eq((state == _State.CHECK) | (state == _State.CHANGE) | dirty),
             self.change.eq((state == _State.CHANGE) & self.empty),
             self.clear.eq(dirty),
             self.status.busy.eq((state != _State.PREAMBLE) | (position != 0) | dirty),
@@ -134,9 +134,8 @@ class Reloader(wiring.Component):
                     m.d.comb += reason.eq(reasons[position[2:]])
                 with m.Elif(position == len(preamble(self.config)) - 1):
                     m.d.comb += next_state.eq(_State.LENGTH)
-            with m.Case(_State.LENGTH):
-                with m.If(ends_number):
-                    m.d.comb += next_state.eq(_State.COUNT)
+            with m.Case(_State.LENGTH), m.If(ends_number):
+                m.d.comb += next_state.eq(_State.COUNT)
             with m.Case(_State.COUNT):
                 with m.If(ends_payload | (ends_number & ((number == 0) | (number > most)))):
                     m.d.comb += reason.eq(LoadError.LENGTH)
@@ -148,9 +147,8 @@ class Reloader(wiring.Component):
                     m.d.comb += reason.eq(LoadError.LENGTH)
                 with m.Elif(ends_part):
                     m.d.comb += next_state.eq(Mux(ends_parts, _State.CHECKSUM, _State.COUNT))
-            with m.Case(_State.CHECKSUM):
-                with m.If(ends_number):
-                    m.d.comb += next_state.eq(_State.CHECK)
+            with m.Case(_State.CHECKSUM), m.If(ends_number):
+                m.d.comb += next_state.eq(_State.CHECK)
 
         ends_image = (state == _State.CHECKSUM) & ends_number
         with m.If(state == _State.LENGTH):
@@ -158,9 +156,8 @@ class Reloader(wiring.Component):
         with m.Elif(taken & ends_part):
             m.d.sync += part.eq(part + 1)
         with m.If(taken):
-            with m.If(state == _State.SKIP):
-                with m.If(last):
-                    m.d.sync += state.eq(_State.PREAMBLE)
+            with m.If(state == _State.SKIP), m.If(last):
+                m.d.sync += state.eq(_State.PREAMBLE)
             with m.Elif((reason != LoadError.NONE) | (last != ends_image)):
                 m.d.sync += [
                     error.eq(Mux(reason != LoadError.NONE, reason, LoadError.LENGTH)),

@@ -35,7 +35,7 @@ def simulate_component(
     accelerator: see `run`.
     watchdog: cycles without stalls in which that many images must be answered.
     instructions: see `run`.
-    options: idle, back_pressure, seed, reset_after, load; see sim.job.Job.
+    options: idle, back_pressure, seed, reset_after, load_image; see sim.job.Job.
 
     Raises SimulationError where the accelerator breaks a rule of sim.bench.
     """

@@ -195,7 +195,7 @@ class Bench:
         ]
         self._images, self._beats, taps = job.beats.shape
         self._classes = job.classes
-        self.load, self._load_beats = Source(load_payloads(job.load), 9, stalls[2]), len(job.load)
+        self.load, self._load_beats = Source(load_payloads(job.load_image), 9, stalls[2]), len(job.load_image)
         self.source = Source(payloads(job.beats), 8 * taps, lambda waiting: self._loads or stalls[0](waiting))
         self.sink = Sink("o_result", stalls[1])
         self.scoreboard = Scoreboard(self._images, job.classes, job.fields)

@@ -26,7 +26,7 @@ class Job:
     due: (n,) the first k images must be answered within due[k - 1] cycles without stalls.
     idle, back_pressure, seed: stall patterns; see sim.protocol.
     reset_after: if given, run so many cycles, reset, and only then the simulation that counts.
-    load: load image to send before the pixels, see hw/load_image.py; none if empty.
+    load_image: to send before the pixels, see hw/load_image.py; none if empty.
     """
 
     beats: np.ndarray
@@ -38,7 +38,7 @@ class Job:
     back_pressure: str = "none"
     seed: int = 0
     reset_after: int | None = None
-    load: bytes = b""
+    load_image: bytes = b""
 
     def __post_init__(self):
         stall_pattern(self.idle, IDLE, "")
@@ -65,7 +65,7 @@ class Job:
         ----------
         taps: pixels a beat.
         watchdog: cycles without stalls in which that many images must be answered.
-        options: idle, back_pressure, reset_after, load.
+        options: idle, back_pressure, reset_after, load_image.
         """
         if len(images) == 0:
             raise InputError("images must be one or more, not 0")
@@ -75,15 +75,15 @@ class Job:
 
     def save(self, path: Path) -> None:
         """Write the job to an npz file."""
-        description = {name: value for name, value in vars(self).items() if name not in ("beats", "load")}
-        load = np.frombuffer(self.load, dtype=np.uint8)
-        np.savez(path, beats=self.beats, load=load, description=json.dumps(description))
+        description = {name: value for name, value in vars(self).items() if name not in ("beats", "load_image")}
+        load = np.frombuffer(self.load_image, dtype=np.uint8)
+        np.savez(path, beats=self.beats, load_image=load, description=json.dumps(description))
 
     @classmethod
     def load(cls, path: Path) -> "Job":
         """Read what `save` wrote."""
         with np.load(path) as file:
-            return cls(file["beats"], load=file["load"].tobytes(), **json.loads(str(file["description"])))
+            return cls(file["beats"], load_image=file["load_image"].tobytes(), **json.loads(str(file["description"])))
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,7 +56,7 @@ def run(program: Path, job: Job, recording: Recording | None = None) -> dict:
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         beats, results, load, trace = (Path(name) / file for file in ("beats", "results", "load", "trace"))
         job.beats.tofile(beats)
-        load.write_bytes(job.load)
+        load.write_bytes(job.load_image)
         due = len(job.beats) * job.classes
         arguments = [beats, job.beats.shape[-1], job.beats.shape[1], job.due[0], results, due, load]
         if recording is not None:

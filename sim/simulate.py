@@ -58,7 +58,7 @@ def simulate(
     options = {"idle": idle, "back_pressure": back_pressure, "seed": seed, "reset_after": reset_after}
     network = build.compiled if load is None else load
     if load is not None:
-        options["load"] = load.load_image()
+        options["load_image"] = load.load_image()
     ports = build.ports
     fields = ports["o_result__payload"]["fields"]
     counters = [name.removeprefix("counters__") for name in ports if name.startswith("counters__")]

@@ -42,7 +42,7 @@ def test_wide_beats_and_logits(tmp_path):
     pixels = random_images(3, network, 20)
     done = simulate(build, pixels, "native")
     same(done, simulate(build, pixels, "amaranth"))
-    assert compare(build, pixels, done).size == 0
+    assert compare(build.network, pixels, done).size == 0
     assert done.result_cycles.tolist() == compiled.schedule.result_cycles(20).tolist()
     assert done.first_result == compiled.schedule.first_result(20)
 
@@ -56,7 +56,7 @@ def test_hundreds_of_images_through_each_kind_of_network(steps, kind, tmp_path):
     pixels = random_images(7, network, 300)
     done = simulate(build, pixels, "native")
     assert len(done.logits) == 300
-    assert compare(build, pixels, done).size == 0
+    assert compare(build.network, pixels, done).size == 0
     assert done.result_cycles.tolist() == compiled.schedule.result_cycles(300).tolist()
 
 
@@ -71,9 +71,9 @@ def test_a_changed_weight_is_found(build):
         ),
     )
     done = simulate(build, images(10), "native")
-    assert compare(build, images(10), done).size == 0
+    assert compare(build.network, images(10), done).size == 0
     wrong = (infer(other.network, images(10)).logits != done.logits).any(axis=1)
-    assert compare(other, images(10), done).tolist() == np.flatnonzero(wrong).tolist() != []
+    assert compare(other.network, images(10), done).tolist() == np.flatnonzero(wrong).tolist() != []
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_equals_golden_and_the_amaranth_simulator(build, in_simulator, options):
     seen = []
     simulation = simulate(build, images(COUNT), in_simulator, progress=seen.append, **options)
     reference = simulate(build, images(COUNT), "amaranth", **options)
-    assert compare(build, images(COUNT), simulation).size == 0
+    assert compare(build.network, images(COUNT), simulation).size == 0
     assert simulation.simulator == in_simulator
     assert (simulation.result_cycles == reference.result_cycles).all()
     assert simulation.counters == reference.counters
@@ -47,7 +47,7 @@ def test_compare_finds_wrong_logits_and_labels(build):
     simulation = simulate(build, images(5), "amaranth")
     simulation.logits[1, 2] += 1
     simulation.labels[3] = (simulation.labels[3] + 1) % 3
-    assert compare(build, images(5), simulation).tolist() == [1, 3]
+    assert compare(build.network, images(5), simulation).tolist() == [1, 3]
 
 
 @pytest.mark.parametrize(
