@@ -46,7 +46,7 @@ class Case:
                 program_words=2 * config.program_words + 3,
                 result_words=3 * config.result_words,
                 stages=config.stages + 2,
-                delay_bits=config.delay_bits + 1,
+                delay_bits=config.delay_bits + 8,
                 unaligned_reads=self.taps > 1,
                 unaligned_writes=self.taps > 1,
             )
