@@ -47,7 +47,7 @@ def test_help_lists_every_command_with_an_example(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for command in ("train", "quantize", "evaluate", "export", "fit", "generate", "simulate", "synth", "demo"):
+    for command in ("train", "quantize", "evaluate", "export", "fit", "generate", "load", "simulate", "synth", "demo"):
         assert re.search(rf"^    {command} ", text, re.MULTILINE)
         assert f"amarray {command}" in text
 
@@ -106,6 +106,24 @@ def test_fit(workplace, capsys):
     assert "no other one beats" in text
     assert "next: amarray generate cnn --lanes 4 --taps 5 --pixels 1 -o build" in text
     assert "limits" not in fails(capsys, "fit", workplace / "mlp.npz")
+
+
+def test_a_second_network_on_the_same_verilog(workplace, tmp_path, capsys):
+    both, image = tmp_path / "both", tmp_path / "cnn.load"
+    array = ("--lanes", 4, "--taps", 4)
+    assert run_json(capsys, "generate", "mlp", *array, "--also", "cnn", "-o", both)[0] == 0
+    code, loaded = run_json(capsys, "load", both, "cnn", "-o", image)
+    assert code == 0 and loaded["bytes"] == len(image.read_bytes())
+    found = [
+        run_json(capsys, "simulate", both, "--images", 4, "--load", "cnn", "--simulator", simulator)[1]
+        for simulator in ("native", "verilator", "icarus")
+    ]
+    for result in found:
+        assert (result["network"], result["mismatches"]) == ("cnn", 0)
+        assert result["cycles_per_image"] == result["predicted_cycles_per_image"]
+        assert result["counters"] == found[0]["counters"]
+        assert result["first_result_cycles"] == result["predicted_first_result_cycles"]
+    assert run_json(capsys, "simulate", both, "--images", 9, "--simulator", "native")[1]["mismatches"] == 0
 
 
 def test_generate_draws_the_schedule(workplace, capsys):
@@ -195,6 +213,8 @@ def test_tables_for_a_person(workplace, capsys):
         (["generate", "NETWORK", "-o", "RUN"], "it is not empty and has no build.json"),
         (["generate", "NETWORK", "--array", "nowhere"], "cannot read array nowhere: No such file or directory"),
         (["generate", "NETWORK", "--array", "FILE"], "does not describe an array"),
+        (["load", "BUILD", "mlp", "-o", "x.load"], "--reloadable"),
+        (["generate", "mlp", "--array", "BUILD", "--also", "cnn", "-o", "other"], "must not come with --array"),
         (["simulate", "nowhere"], "not a build: it has no build.json; make one with `amarray generate`"),
         (["simulate", "BUILD", "--simulator", "modelsim"], "verilator, icarus, native, amaranth, not 'modelsim'"),
         (["simulate", "BUILD", "--images", "0"], "images must be 1..10000, not 0"),
