@@ -81,8 +81,8 @@ def test_damaged_description_is_refused(folder, text):
 
 
 def test_newer_format_is_refused(folder):
-    edit(folder, lambda description: description.update(format=3))
-    with pytest.raises(InputError, match=r"build\.json has format 3; this version reads format 2"):
+    edit(folder, lambda description: description.update(format=4))
+    with pytest.raises(InputError, match=r"build\.json has format 4; this version reads format 3"):
         builds.load(folder)
 
 

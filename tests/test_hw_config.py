@@ -39,6 +39,7 @@ def test_every_number_has_a_range():
         "unaligned_writes",
         "input_gaps",
         "follows_input",
+        "reloadable",
     }
 
 
