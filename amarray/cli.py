@@ -40,6 +40,7 @@ A shipped network needs no training:
   amarray evaluate cnn
   amarray quantize cnn --weight-bits 4 --sweep
   amarray export cnn --format c -o cnn.h
+  amarray generate mlp --also cnn -o both; amarray load both cnn -o cnn.load
 """
 
 
