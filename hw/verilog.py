@@ -70,6 +70,7 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
     """Write the accelerator as Verilog, by way of yosys; returns its port map.
 
     Processes become multiplexers: Icarus simulates these many times faster than processes.
+    Multiplexers of many ways become trees: yosys would write functions whose names Icarus takes for a system's.
     """
     design = path.with_suffix(".il")
     accelerator = compiled.accelerator()
@@ -79,6 +80,7 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
         f"""
         read_rtlil {design.name}
         proc
+        pmuxtree
         clean
         memory_collect
         write_verilog -norename -noattr {path.name}
