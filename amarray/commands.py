@@ -74,7 +74,7 @@ def generate(options: argparse.Namespace) -> dict:
     else:
         also = tuple(network_file.load(network_path(name)) for name in options.also)
         config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule, also=also)
-        config = replace(config, reloadable=options.reloadable or bool(also))
+        config = replace(config, reloadable=True) if options.reloadable else config
     chart = Path(options.chart) if options.chart else None
     if chart is not None and chart.suffix != ".svg":
         raise InputError(f"chart must be a .svg file, not {chart}")

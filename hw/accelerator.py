@@ -23,8 +23,8 @@ from hw.loader import Loader, pixels_layout
 from hw.loop_nest import LoopNest
 from hw.mac_array import MacArray
 from hw.max_pool import MaxPool
-from hw.memories import READ_CYCLES, BankedMemory, StaticMemory
-from hw.program import Header, header_layout, header_values, instruction_layout, write_address
+from hw.memories import READ_CYCLES, BankedMemory, StaticMemory, static_memories
+from hw.program import Header, header_layout, header_values, write_address
 from hw.reloader import Reloader, load_beat, status_layout
 from hw.requantize import Requantizer, parameter_layout
 from hw.sequencer import Sequencer
@@ -123,15 +123,16 @@ class Accelerator(wiring.Component):
     def __init__(self, config: ArrayConfig, header: Header, program, weights, parameters):
         self.config = config
         self._header = header
-        lane_weights = data.ArrayLayout(data.ArrayLayout(config.weight_bits, config.taps), config.lanes)
-        word_parameters = data.ArrayLayout(parameter_layout(config), config.taps)
-        banks = {"reloadable": config.reloadable}
-        self._program = StaticMemory(
-            instruction_layout(config).size, config.program_words, program, output_register=False, **banks
-        )
-        self._weights = StaticMemory(lane_weights.size, config.weight_words, weights, **banks)
-        self._parameters = StaticMemory(word_parameters.size, config.parameter_words, parameters, **banks)
-        self._word_parameters = word_parameters
+        sizes, banks = static_memories(config), {"reloadable": config.reloadable}
+
+        def static(name, words, **options):
+            depth, width = sizes[name]
+            return StaticMemory(width, depth, words, **options, **banks)
+
+        self._program = static("program", program, output_register=False)
+        self._weights = static("weights", weights)
+        self._parameters = static("parameters", parameters)
+        self._word_parameters = data.ArrayLayout(parameter_layout(config), config.taps)
         columns = range(config.pixels)  # each reads a copy of its own
         self._input = [
             BankedMemory(

@@ -13,13 +13,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from amaranth.lib import data
-
 from hw.accelerator import Accelerator
 from hw.compiler import Compiled, compile_network, map_network
 from hw.config import ArrayConfig
-from hw.program import instruction_layout
-from hw.requantize import parameter_layout
+from hw.memories import static_memories
 from hw.verilog import write_memory, write_verilog
 from sw import network_file
 from sw.errors import InputError
@@ -76,14 +73,11 @@ class Build:
 def write(compiled: Compiled, folder: Path) -> Build:
     """Write a build folder, whole or not at all. Raises InputError where it cannot be written."""
     folder = Path(folder)
-    config = compiled.config
     with replacing_folder(folder, MARKER) as temporary:
         network_file.save(compiled.network, temporary / "network.npz")
         _dump(write_verilog(compiled, temporary / "accelerator.v"), temporary / "ports.json")
-        word = data.ArrayLayout(parameter_layout(config), config.taps)
-        write_memory(compiled.program, instruction_layout(config).size, temporary / "program.hex")
-        write_memory(compiled.weights, config.word_weights * config.weight_bits, temporary / "weights.hex")
-        write_memory(compiled.parameters, word.size, temporary / "parameters.hex")
+        for name, (_, width) in static_memories(compiled.config).items():
+            write_memory(getattr(compiled, name), width, temporary / f"{name}.hex")
         _dump(_description(compiled), temporary / MARKER)
     return Build(folder, compiled)
 

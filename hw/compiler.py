@@ -9,9 +9,10 @@ from hw.accelerator import Accelerator, Latencies
 from hw.config import LIMITS, ArrayConfig
 from hw.load_image import load_image
 from hw.mapping import Mapping, map_operation
+from hw.memories import static_memories
 from hw.memory_plan import MemoryPlan, plan_memory
 from hw.operations import INPUT, can_interleave, interleaved, lower, plan_regions
-from hw.program import Header, Instruction, encode, instruction_layout
+from hw.program import Header, Instruction, encode
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, make_schedule
 from hw.spreader import parts
@@ -73,10 +74,8 @@ class Compiled:
 def memory_bits(config: ArrayConfig) -> dict[str, int]:
     """Size of each memory of an array in bits."""
     banks = 2 if config.reloadable else 1
-    return {
-        "program": banks * config.program_words * instruction_layout(config).size,
-        "weights": banks * config.weight_words * config.word_weights * config.weight_bits,
-        "parameters": banks * config.parameter_words * config.taps * parameter_layout(config).size,
+    static = {name: banks * depth * width for name, (depth, width) in static_memories(config).items()}
+    return static | {
         "input": config.pixels * config.input_words * config.taps * config.input_bits,
         "hidden": config.pixels * config.hidden_words * config.taps * config.activation_bits,
     }

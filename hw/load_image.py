@@ -16,9 +16,8 @@ import json
 import zlib
 
 from hw.config import ArrayConfig
-from hw.memories import word_bytes
-from hw.program import Header, header_layout, header_values, instruction_layout
-from hw.requantize import parameter_layout
+from hw.memories import static_memories, word_bytes
+from hw.program import Header, header_layout, header_values
 from sw.errors import InputError
 
 MAGIC = b"amar"
@@ -35,12 +34,7 @@ def preamble(config: ArrayConfig) -> bytes:
 
 def sections(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     """Parts of the payload in order: most words, and bits of a word."""
-    return {
-        "header": (1, header_layout(config).size),
-        "program": (config.program_words, instruction_layout(config).size),
-        "weights": (config.weight_words, config.word_weights * config.weight_bits),
-        "parameters": (config.parameter_words, config.taps * parameter_layout(config).size),
-    }
+    return {"header": (1, header_layout(config).size)} | static_memories(config)
 
 
 def load_image(config: ArrayConfig, header: Header, program, weights, parameters) -> bytes:

@@ -14,6 +14,8 @@ from amaranth.utils import bits_for, ceil_log2
 
 from hw.address import AddressLayout
 from hw.config import ArrayConfig
+from hw.program import instruction_layout
+from hw.requantize import parameter_layout
 from hw.stream import delayed, pipeline
 
 READ_CYCLES = 2
@@ -35,6 +37,15 @@ def write_layout(address: AddressLayout, element_bits: int, stride: int) -> data
 def load_layout(depth: int, width: int) -> data.StructLayout:
     """A write of one byte of a word: to byte `index` of the word at `address`."""
     return data.StructLayout({"address": ceil_log2(depth), "index": ceil_log2(word_bytes(width)), "byte": 8})
+
+
+def static_memories(config: ArrayConfig) -> dict[str, tuple[int, int]]:
+    """Depth and width in bits of each memory whose words the compiler lays down."""
+    return {
+        "program": (config.program_words, instruction_layout(config).size),
+        "weights": (config.weight_words, config.word_weights * config.weight_bits),
+        "parameters": (config.parameter_words, config.taps * parameter_layout(config).size),
+    }
 
 
 def word_bytes(width: int) -> int:

@@ -156,8 +156,8 @@ class Reloader(wiring.Component):
         with m.Elif(taken & ends_part):
             m.d.sync += part.eq(part + 1)
         with m.If(taken):
-            with m.If(state == _State.SKIP), m.If(last):
-                m.d.sync += state.eq(_State.PREAMBLE)
+            with m.If(state == _State.SKIP):
+                m.d.sync += state.eq(Mux(last, _State.PREAMBLE, _State.SKIP))
             with m.Elif((reason != LoadError.NONE) | (last != ends_image)):
                 m.d.sync += [
                     error.eq(Mux(reason != LoadError.NONE, reason, LoadError.LENGTH)),

@@ -184,7 +184,8 @@ class Bench:
     done: nothing is left to simulate.
 
     The watchdog counts the cycles in which the testbench held back nothing: neither a pixel beat that it had,
-    nor its readiness for a result. By `job.due` of them so many images must be answered.
+    nor its readiness for a result. By `job.due` of them, and one for each byte of the load image, so many images
+    must be answered.
     """
 
     def __init__(self, job: Job, progress: Callable[[int], None] = lambda answered: None):
@@ -199,7 +200,7 @@ class Bench:
         self.source = Source(payloads(job.beats), 8 * taps, lambda waiting: self._loads or stalls[0](waiting))
         self.sink = Sink("o_result", stalls[1])
         self.scoreboard = Scoreboard(self._images, job.classes, job.fields)
-        self._due = [*job.due, math.inf]
+        self._due = [*(len(job.load_image) + due for due in job.due), math.inf]
         self._drain = 0
         self._progress = progress
         self._report_every = max(1, self._images // 100)
@@ -215,7 +216,8 @@ class Bench:
 
     def clock(self, pixels_ready: bool, result_valid: bool, result_payload: int, load_ready: bool = False) -> None:
         """Pass a rising edge before which these outputs were sampled; the payload counts only with valid."""
-        stalled = self.source.idles or (result_valid and not self.sink.ready)
+        waits = self.load.idles if self._loads else self.source.idles
+        stalled = waits or (result_valid and not self.sink.ready)
         self.load.clock(load_ready)
         try:
             if self.source.clock(pixels_ready):

@@ -16,6 +16,7 @@ _ACCESS = """\
 public_flat_rw -module "accelerator" -var "clk"
 public_flat_rw -module "accelerator" -var "rst"
 public_flat_rw -module "accelerator" -var "i_pixels__*"
+public_flat_rw -module "accelerator" -var "i_load__*"
 public_flat_rw -module "accelerator" -var "o_result__*"
 public_flat_rw -module "accelerator" -var "counters__*"
 """

@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 from amaranth import ClockDomain, Module, Value
-from amaranth.sim import Simulator
 from networks import random_image_network, random_network
+from rtl import run
 
 from hw.compiler import compile_network, size_array
 from hw.reloader import LoadError
@@ -27,7 +27,6 @@ class Session:
         self.accelerator, self.taps = compiled.accelerator(), compiled.config.taps
         self.rng = Random(seed)
         self.parts = []  # (beats of the load image, beats of pixels, beats of an image)
-        self.taken = [[0, 0]]  # per part: bytes, beats
         self.logits, self.errors, self.networks = [], [], 0
 
     def add(self, image: bytes, network, images):
@@ -40,10 +39,7 @@ class Session:
         m = Module()
         m.domains.sync = self.domain = ClockDomain("sync")
         m.submodules.accelerator = self.accelerator
-        simulator = Simulator(m)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(self._run(due, reset_after))
-        simulator.run()
+        run(m, self._run(due, reset_after))
 
     def _run(self, due, reset_after):
         async def testbench(ctx):

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from sim_designs import COMPILED, images
+from networks import random_images, random_network
+from sim_designs import COMPILED, NETWORK, images
 from simulators import EACH_SIMULATOR
 
 from hw import build as hw_build
+from hw.compiler import compile_network, size_array
 from sim.simulate import AMARANTH_IMAGES, choose_simulator, compare, simulate
 from sw.errors import InputError
 
@@ -41,6 +43,17 @@ def test_waves_are_written_when_asked_for(build, in_simulator, tmp_path):
     waves = tmp_path / ("waves.fst" if in_simulator == "icarus" else "waves.vcd")
     simulate(build, images(1), in_simulator, waves=waves)
     assert waves.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("in_simulator", EACH_SIMULATOR)
+def test_another_network_is_loaded(tmp_path, in_simulator):
+    other = random_network(2, [12, 5, 4])
+    first = compile_network(NETWORK, size_array(NETWORK, 2, 2, also=(other,)))
+    second = compile_network(other, first.config)
+    both, some = hw_build.write(first, tmp_path / "both"), random_images(1, other, 3)
+    results = [simulate(both, some, name, load=second, idle="random") for name in (in_simulator, "amaranth")]
+    assert compare(other, some, results[0]).size == 0
+    assert (results[0].result_cycles == results[1].result_cycles).all()
 
 
 def test_compare_finds_wrong_logits_and_labels(build):
