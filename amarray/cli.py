@@ -10,8 +10,8 @@ from amarray.demo import demo
 from amarray.exporting import FORMATS, export
 from amarray.quantizing import CALIBRATION_IMAGES, quantize
 from amarray.training import train
+from hw.fpga.synth import FAMILIES
 from hw.schedule import SCHEDULES
-from hw.synth import FAMILIES
 from hw.yosys import ToolError
 from sim.bench import SimulationError
 from sim.protocol import BACK_PRESSURE, IDLE

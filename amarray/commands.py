@@ -11,11 +11,11 @@ from amarray.charts import draw_schedule
 from amarray.data import load_data
 from amarray.progress import bar
 from hw import build as builds
-from hw import synth as synthesis
 from hw.build import Build, layer_table
 from hw.compiler import Compiled, compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fit import fit as search
+from hw.fpga import synth as synthesis
 from sim import explain as explanation
 from sim import simulate as simulation
 from sw import network_file

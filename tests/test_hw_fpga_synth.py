@@ -6,7 +6,7 @@ from networks import random_network
 from hw import yosys
 from hw.build import write
 from hw.compiler import compile_network, size_array
-from hw.synth import FAMILIES, RESOURCES, synthesize
+from hw.fpga.synth import FAMILIES, RESOURCES, synthesize
 from sw.errors import InputError
 
 TINY = random_network(0, [5, 3, 2], weight_bits=3, activation_bits=4)
