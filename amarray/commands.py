@@ -11,7 +11,6 @@ from amarray.charts import draw_schedule
 from amarray.data import load_data
 from amarray.progress import bar
 from hw import build as builds
-from hw import synth as synthesis
 from hw.build import Build, layer_table
 from hw.compiler import Compiled, compile_network, size_array
 from hw.config import ArrayConfig
@@ -223,16 +222,3 @@ def explain(options: argparse.Namespace) -> dict:
             "operands": [asdict(operand) for operand in golden.operands],
         }
     return result | {"difference": described}
-
-
-def synth(options: argparse.Namespace) -> dict:
-    """`amarray synth`."""
-    build = builds.load(Path(options.build))
-    return synthesize_build(build, options.device, build.folder / f"synth-{options.device}.json")
-
-
-def synthesize_build(build: Build, family: str, output: Path) -> dict:
-    """Synthesize, count, and write the counts beside the Verilog."""
-    with bar(f"synthesize for {family}", None, ""):
-        result = synthesis.synthesize(build.verilog, family, output)
-    return result | {"build": str(build.folder), "file": str(output)}

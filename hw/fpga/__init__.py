@@ -1,0 +1,1 @@
+"""From Verilog to an FPGA: devices and synthesis."""
