@@ -16,6 +16,7 @@ from hw.operations import INPUT, can_interleave, interleaved, lower, plan_region
 from hw.program import Header, Instruction, encode
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, first_step, make_schedule
+from hw.sequencer import ROOM_CYCLES
 from hw.spreader import parts
 from hw.watermark import words_ahead
 from sw.errors import InputError
@@ -356,13 +357,13 @@ def _alignment_needs(mappings: tuple[Mapping, ...]) -> dict[str, bool]:
 def _logits_in_flight(mappings, schedule: Schedule) -> int:
     """Logits that are reserved at once when the receiver always takes: with such a queue the array never waits.
 
-    Room for an image is asked for when its last operation starts; a logit that leaves in a cycle gives its room back
-    for the next. The greatest need is in a long stream or where it drains.
+    Room for an image is asked for when its last operation starts; a logit that leaves gives its room back
+    ROOM_CYCLES later. The greatest need is in a long stream or where it drains.
     """
     mapping = mappings[-1]
     leaves = mapping.logits() + Latencies.of(mapping.config).logit  # after the first step
     images = schedule.stages + 2 + int(leaves.max()) // schedule.round_cycles
-    last, before = len(mappings) - 1, first_step(mapping.config)
+    last, before = len(mappings) - 1, first_step(mapping.config) + ROOM_CYCLES - 1
     starts = np.array(
         [start for start, slot, image in schedule.walk(images) if slot.operation == last and image is not None]
     )

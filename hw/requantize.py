@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.compare import is_less
 from hw.config import ArrayConfig
 from hw.stream import delayed
 
@@ -74,5 +75,5 @@ class Requantizer(wiring.Component):
         low = Signal(signed(self.config.activation_bits + 1))
         m.d.comb += high.eq(delayed(m, self.high, age))
         m.d.comb += low.eq(Mux(delayed(m, self.writes_signed, age), ~high, 0))
-        m.d.sync += self.activation.eq(Mux(rounded < low, low, Mux(rounded > high, high, rounded)))
+        m.d.sync += self.activation.eq(Mux(is_less(rounded, low), low, Mux(is_less(high, rounded), high, rounded)))
         return m

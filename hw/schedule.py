@@ -24,7 +24,7 @@ from hw.fetcher import DIVERT_CYCLES
 from hw.loop_nest import LoopNest
 from hw.mapping import Mapping
 from hw.operations import INPUT, tied_operands
-from hw.sequencer import ADMIT_CYCLES
+from hw.sequencer import ADMIT_CYCLES, RESERVE_CYCLES
 from hw.watermark import read_cycles
 from sw.errors import InputError
 
@@ -301,6 +301,8 @@ def _distance(schedule: Schedule, before: Slot, before_image: int, after: Slot, 
     """Least cycles from the first step of `before` to that of `after`."""
     first, second = schedule.mappings[before.operation], schedule.mappings[after.operation]
     least = first.drain_free - second.first_capture
+    if first.is_result and second.is_result:
+        least = max(least, RESERVE_CYCLES)
     if before_image == after_image and before.operation in second.operation.sources:
         least = max(least, _read_after_write(first, second, before.operation))
     later = after_image != before_image and (after_image - before_image) % schedule.copies[after.operation] == 0

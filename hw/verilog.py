@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from amaranth import Shape
-from amaranth.back import rtlil
 from amaranth.lib import data
 from amaranth.lib.wiring import In
 
 from hw import yosys
 from hw.accelerator import Accelerator
+from hw.block import BlockExport
 from hw.compiler import Compiled
 
 TOP = "accelerator"
@@ -72,13 +72,15 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
     Processes become multiplexers: Icarus simulates these many times faster than processes.
     Multiplexers of many ways become trees: yosys would write functions whose names Icarus takes for a system's.
     """
-    design = path.with_suffix(".il")
     accelerator = compiled.accelerator()
     ports = port_map(accelerator)
-    design.write_text(rtlil.convert(accelerator, name=TOP, emit_src=False), encoding="utf-8")
+    designs = []
+    for index, text in enumerate(BlockExport().convert(accelerator, TOP)):
+        designs.append(path.with_suffix(f".{index}.il"))
+        designs[-1].write_text(text, encoding="utf-8")
     yosys.run(
         f"""
-        read_rtlil {design.name}
+        {"; ".join(f"read_rtlil {design.name}" for design in designs)}
         proc
         pmuxtree
         clean
@@ -88,7 +90,8 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
         path.parent,
         path.name,
     )
-    design.unlink()
+    for design in designs:
+        design.unlink()
     config, network = compiled.config, compiled.network
     cycles = compiled.schedule.round_cycles
     title = f"{network.name} on {config.lanes} lanes x {config.taps} taps, an image every {cycles} cycles"

@@ -116,7 +116,7 @@ def check_values(compiled: Compiled, images: np.ndarray, **options):
 
 
 def first_result_cycle(compiled: Compiled) -> int:
-    """Cycle of the first image's last logit: its pixels, the way to a step, its layers, and that of the sum to the port."""
+    """Cycle of the first image's last logit: its pixels, the way to a step, its layers, the way of the sum to the port."""
     schedule = compiled.schedule
     slots = [*schedule.body * schedule.stages, *schedule.drain]
     delays = [*schedule.delays[: len(schedule.body)] * schedule.stages, *schedule.delays[len(schedule.body) :]]
@@ -125,7 +125,7 @@ def first_result_cycle(compiled: Compiled) -> int:
     wanted = rounds * len(schedule.body)
     steps = sum(schedule.steps(slot) for slot in slots[:wanted]) + sum(delays[1:wanted])
     logits = schedule.mappings[last].last_lanes
-    before = schedule.mappings[0].load_cycles - 1 + ADMIT_CYCLES + 1 + LoopNest.latency(compiled.config)
+    before = schedule.mappings[0].load_cycles - 1 + ADMIT_CYCLES + LoopNest.latency(compiled.config)
     return before + steps + Latencies.of(compiled.config).logit + logits - 1
 
 
