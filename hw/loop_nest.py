@@ -16,6 +16,7 @@ from amaranth.utils import bits_for, ceil_log2
 from hw.address import AddressLayout
 from hw.address_counter import AddressCounter
 from hw.config import ArrayConfig
+from hw.gated_adder import gated_sum
 from hw.program import instruction_layout, read_address, write_address
 from hw.stream import delayed, pipeline
 
@@ -146,10 +147,10 @@ class LoopNest(wiring.Component):
         for index, (level, starting) in enumerate(zip(kept.levels, self.instruction.levels, strict=True)):
             left = Signal(level.rest.shape(), name=f"left_{index}", reset_less=True)
             at_end.append(left[-1])
-            with m.If(self.start):
-                m.d.sync += left.eq(starting.rest)
-            with m.Elif(inner_at_end):
-                m.d.sync += left.eq(Mux(left[-1], level.rest, left - 1))
+            term = Mux(self.start, starting.rest, Mux(left[-1], level.rest, -1)).as_unsigned()[: len(left)]
+            total = gated_sum(m, f"counter_{index}", left.as_unsigned(), term, self.start | left[-1])
+            with m.If(self.start | inner_at_end):
+                m.d.sync += left.eq(total)
             inner_at_end = inner_at_end & left[-1]
         return at_end
 

@@ -1,8 +1,5 @@
 """Rewrites of a mapped netlist, for what yosys does not do by itself."""
 
-PORTS = {"DP16KD": {"A": "DOA", "B": "DOB"}, "PDPW16KD": {"R": "DO"}}
-"""ECP5's block RAMs: their ports by the letter of the clock, and the prefix of the outputs."""
-
 
 def pack_output_registers(cells: dict[str, dict]) -> None:
     """Move the flip-flops right behind ECP5's block RAMs into the block RAMs' own output registers.
@@ -17,19 +14,23 @@ def pack_output_registers(cells: dict[str, dict]) -> None:
             if cell["port_directions"][port] == "input":
                 for bit in bits:
                     readers.setdefault(bit, []).append((name, port))
-    for cell in list(cells.values()):
-        for letter, prefix in PORTS.get(cell["type"], {}).items():
+    for cell in [cell for cell in cells.values() if cell["type"] == "DP16KD"]:
+        # A word of 36 bits leaves through both ports' outputs.
+        is_wide = int(cell["parameters"]["DATA_WIDTH_B"], 2) == 36
+        for letters in ["AB"] if is_wide else ["A", "B"]:
             outputs = {
                 port: bits[0]
                 for port, bits in cell["connections"].items()
-                if port.startswith(prefix) and port[len(prefix) :].isdigit() and bits and readers.get(bits[0])
+                if port[:2] == "DO" and port[2] in letters and bits and bits[0] in readers
             }
-            registers = {port: _register(cells, readers[bit], cell, letter) for port, bit in outputs.items()}
-            if registers and all(registers.values()):
-                for port, name in registers.items():
-                    cell["connections"][port] = cells.pop(name)["connections"]["Q"]
-                mode = "REGMODE" if cell["type"] == "PDPW16KD" else f"REGMODE_{letter}"
-                cell["parameters"][mode] = "OUTREG"
+            registers = {port: _register(cells, readers[bit], cell, letters[-1]) for port, bit in outputs.items()}
+            if not registers or not all(registers.values()):
+                continue
+            for port, name in registers.items():
+                cell["connections"][port] = cells.pop(name)["connections"]["Q"]
+            for letter in letters:
+                cell["parameters"][f"REGMODE_{letter}"] = "OUTREG"
+                cell["connections"][f"OCE{letter}"] = ["1"]
 
 
 def _register(cells: dict[str, dict], readers: list[tuple[str, str]], memory: dict, letter: str) -> str | None:
