@@ -1,6 +1,7 @@
 """Compiler: Network + ArrayConfig to program, memory images and exact cycle counts."""
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from amaranth.utils import bits_for
@@ -238,15 +239,17 @@ def _least_round(mappings: tuple[Mapping, ...]) -> int:
 
 
 def least_cost(network: Network, lanes: int, taps: int, pixels: int = 1) -> tuple[int, int]:
-    """Cycles of an image on such an array if it never waited, and bits of its weights and of a tensor each.
+    """Cycles of an image on such an array if it never waited, and bits of its weights and of what must be kept at once.
 
-    No schedule takes fewer, and no array less.
+    That is two images, and the greatest result or pair of operands. No schedule takes fewer, and no array less.
     """
     mappings = map_network(network, _with_interleave(network, lanes, taps, pixels))
     weight_bits = max(mapping.operation.weight_bits for mapping in mappings)
     weights = sum(mapping.weight_depth for mapping in mappings) * lanes * taps * weight_bits
     activation_bits = max((form.bits for form in network.formats if form is not None), default=1)
-    hidden = sum(mapping.result.size for mapping in mappings[:-1]) * activation_bits
+    results = [mapping.result.size for mapping in mappings[:-1]]
+    operands = [len(set(mapping.operation.sources)) * prod(mapping.operation.source_shape) for mapping in mappings[1:]]
+    hidden = max(results + operands, default=0) * activation_bits
     return _least_round(mappings), weights + pixels * (2 * mappings[0].source.size * network.input.form.bits + hidden)
 
 
