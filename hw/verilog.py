@@ -4,7 +4,7 @@ from pathlib import Path
 
 from amaranth import Shape
 from amaranth.back import rtlil
-from amaranth.lib import data
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
 from hw import yosys
@@ -67,15 +67,26 @@ def port_map(accelerator: Accelerator) -> dict[str, dict]:
 
 
 def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
-    """Write the accelerator as Verilog, by way of yosys; returns its port map.
+    """Write the accelerator as Verilog with a header of ours; returns its port map."""
+    accelerator = compiled.accelerator()
+    ports = port_map(accelerator)
+    convert(accelerator, TOP, path)
+    config, network = compiled.config, compiled.network
+    cycles = compiled.schedule.round_cycles
+    title = f"{network.name} on {config.lanes} lanes x {config.taps} taps, an image every {cycles} cycles"
+    _, _, body = path.read_text(encoding="utf-8").partition("\n")  # drop yosys's own first line
+    path.write_text(HEADER.format(title=title, yosys=yosys.version()) + body, encoding="utf-8")
+    return ports
+
+
+def convert(component: wiring.Component, name: str, path: Path) -> None:
+    """Write a component as the Verilog module `name`, by way of yosys.
 
     Processes become multiplexers: Icarus simulates these many times faster than processes.
     Multiplexers of many ways become trees: yosys would write functions whose names Icarus takes for a system's.
     """
     design = path.with_suffix(".il")
-    accelerator = compiled.accelerator()
-    ports = port_map(accelerator)
-    design.write_text(rtlil.convert(accelerator, name=TOP, emit_src=False), encoding="utf-8")
+    design.write_text(rtlil.convert(component, name=name, emit_src=False), encoding="utf-8")
     yosys.run(
         f"""
         read_rtlil {design.name}
@@ -89,12 +100,6 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
         path.name,
     )
     design.unlink()
-    config, network = compiled.config, compiled.network
-    cycles = compiled.schedule.round_cycles
-    title = f"{network.name} on {config.lanes} lanes x {config.taps} taps, an image every {cycles} cycles"
-    _, _, body = path.read_text(encoding="utf-8").partition("\n")  # drop yosys's own first line
-    path.write_text(HEADER.format(title=title, yosys=yosys.version()) + body, encoding="utf-8")
-    return ports
 
 
 def write_memory(words, bits: int, path: Path) -> None:
