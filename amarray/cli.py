@@ -5,12 +5,12 @@ import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from amarray import commands, report
+from amarray import commands, fpga, report
 from amarray.demo import demo
 from amarray.exporting import FORMATS, export
 from amarray.quantizing import CALIBRATION_IMAGES, quantize
 from amarray.training import train
-from hw.fpga.synth import FAMILIES
+from hw.fpga.devices import DEVICES
 from hw.schedule import SCHEDULES
 from hw.yosys import ToolError
 from sim.bench import SimulationError
@@ -35,7 +35,8 @@ Start with `amarray demo`. Step by step, each command taking what the one before
   amarray generate mlp.npz --lanes 16 --taps 8 -o build
   amarray simulate build --images 1000
   amarray explain build --image 17
-  amarray synth build --device ecp5
+  amarray synth build --device ecp5-85k
+  amarray place build --device ecp5-85k --seeds 5
 A shipped network needs no training:
   amarray evaluate cnn
   amarray quantize cnn --weight-bits 4 --sweep
@@ -93,6 +94,7 @@ def _parser() -> Parser:
     _add_simulate(subparsers)
     _add_explain(subparsers)
     _add_synth(subparsers)
+    _add_place(subparsers)
     _add_demo(subparsers)
     return parser
 
@@ -277,10 +279,29 @@ def _add_explain(subparsers) -> None:
 
 def _add_synth(subparsers) -> None:
     text = "Synthesize a build with yosys and count its cells."
-    parser = _add(subparsers, "synth", commands.synth, report.show_synthesis, text)
+    parser = _add(subparsers, "synth", fpga.synth, report.show_synthesis, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_device(parser)
+
+
+def _add_place(subparsers) -> None:
+    text = "Place and route a build with nextpnr: its clock, images per second, and the path that limits them."
+    parser = _add(subparsers, "place", fpga.place_command, report.show_placement, text)
+    parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_device(parser)
+    parser.add_argument("--speed", metavar="GRADE", help="of the device: ecp5 6, 7, 8 (default: 6)")
     parser.add_argument(
-        "--device", metavar="FAMILY", default="ecp5", help=f"{', '.join(FAMILIES)} (default: %(default)s)"
+        "--seeds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="placements, of which the median counts (default: %(default)s)",
+    )
+
+
+def _add_device(parser) -> None:
+    parser.add_argument(
+        "--device", metavar="NAME", default="ecp5-25k", help=f"{', '.join(DEVICES)} (default: %(default)s)"
     )
 
 

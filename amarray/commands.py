@@ -15,7 +15,6 @@ from hw.build import Build, layer_table
 from hw.compiler import Compiled, compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fit import fit as search
-from hw.fpga import synth as synthesis
 from sim import explain as explanation
 from sim import simulate as simulation
 from sw import network_file
@@ -223,16 +222,3 @@ def explain(options: argparse.Namespace) -> dict:
             "operands": [asdict(operand) for operand in golden.operands],
         }
     return result | {"difference": described}
-
-
-def synth(options: argparse.Namespace) -> dict:
-    """`amarray synth`."""
-    build = builds.load(Path(options.build))
-    return synthesize_build(build, options.device, build.folder / f"synth-{options.device}.json")
-
-
-def synthesize_build(build: Build, family: str, output: Path) -> dict:
-    """Synthesize, count, and write the counts beside the Verilog."""
-    with bar(f"synthesize for {family}", None, ""):
-        result = synthesis.synthesize(build.verilog, family, output)
-    return result | {"build": str(build.folder), "file": str(output)}

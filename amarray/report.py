@@ -4,12 +4,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-RESOURCE_NAMES = {
-    "luts": "LUTs",
-    "ffs": "flip-flops",
-    "block_rams": "block RAMs",
-    "multipliers": "multipliers",
-}
+from hw.fpga.devices import RESOURCE_NAMES
 
 
 def show_training(result: dict) -> None:
@@ -129,7 +124,7 @@ def show_simulation(result: dict) -> None:
     if result["mismatches"]:
         _print(f"NOT EQUAL: first differing images {result['first_mismatches']}")
     else:
-        _next(f"amarray synth {result['build']} --device ecp5")
+        _next(f"amarray synth {result['build']} --device ecp5-25k")
 
 
 SHOWN_OPERANDS = 24
@@ -182,9 +177,41 @@ def show_explanation(result: dict) -> None:
 
 def show_synthesis(result: dict) -> None:
     """After `amarray synth`."""
-    _facts(f"{result['build']} on {result['family']}, yosys {result['yosys']}", _resources(result["resources"]))
+    resources = _resources(result["resources"], result["available"])
+    _facts(f"{result['build']} on {result['device']}, yosys {result['yosys']}", resources)
     _table("cells", ["cell", "count"], [[cell, str(count)] for cell, count in result["cells"].items()])
     _facts("file", {"JSON": result["file"]})
+
+
+def show_placement(result: dict) -> None:
+    """After `amarray place`."""
+    clock, path = result["clock_mhz"], result["critical_path"]
+    speed = f" speed {result['speed']}" if result["speed"] else ""
+    _facts(
+        f"{result['build']} on {result['device']}{speed}, nextpnr {result['nextpnr']}",
+        {
+            "clock, median": f"{clock['median']:.1f} MHz",
+            "clock, best": f"{clock['best']:.1f} MHz",
+            "clock of each seed": ", ".join(f"{each:.1f}" for each in clock["all"]),
+            **_resources({name: result[name] for name in RESOURCE_NAMES}, result["available"]),
+            "cycles per image": f"{result['cycles_per_image']:,}",
+            "images per second": f"{result['images_per_second']:,.0f}",
+            "last pixel to first result": f"{result['latency_us']:.2f} us, {result['latency_cycles']} cycles",
+        },
+    )
+    _facts(
+        "critical path of the median",
+        {
+            "from": path["from"],
+            "to": path["to"],
+            "passes": ", ".join(path["components"]),
+            "delay": f"{path['ns']:.2f} ns: logic {path['logic_ns']:.2f}, routing {path['routing_ns']:.2f}",
+            "cells between the registers": str(path["levels"]),
+        },
+    )
+    _table("nets on it", ["net", "ns up to its end"], [[net["net"], f"{net['ns']:.2f}"] for net in path["nets"]])
+    for note in result["notes"]:
+        _print(f"note: {note}")
 
 
 def show_demo(result: dict) -> None:
@@ -198,7 +225,7 @@ def show_demo(result: dict) -> None:
             "quantized accuracy": _percent(result["quantized_accuracy"]),
             **_equality(result),
             **_cycles(result),
-            **{f"{name} ({result['family']})": value for name, value in _resources(result["resources"]).items()},
+            **_resources(result["resources"], result["available"], f" ({result['device']})"),
         },
     )
     _facts("time of each step", times)
@@ -276,8 +303,13 @@ def _stalls(result: dict) -> dict[str, str]:
     }
 
 
-def _resources(resources: dict) -> dict[str, str]:
-    return {RESOURCE_NAMES[name]: f"{count:,}" for name, count in resources.items()}
+def _resources(used: dict, available: dict, suffix: str = "") -> dict[str, str]:
+    """Used of available; those that neither the design uses nor the device has are left out."""
+    return {
+        RESOURCE_NAMES[name] + suffix: f"{count:,}" + ("" if available[name] is None else f" of {available[name]:,}")
+        for name, count in used.items()
+        if count or available[name] != 0
+    }
 
 
 def _percent(share: float) -> str:

@@ -6,6 +6,7 @@ hash as when it last ran, and its output files still have theirs. No time stamp 
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib import metadata
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Steps:
-    """The steps of one output folder.
+    """The steps of one output folder. Threads may run steps of different names at the same time.
 
     Parameters
     ----------
@@ -34,6 +35,7 @@ class Steps:
     def __init__(self, folder: Path, say: Callable[[str], None]):
         self._folder, self._say = Path(folder), say
         self._state = _read_state(self._folder)
+        self._recording = threading.Lock()
         self.seconds: dict[str, float] = {}
         self.reused: list[str] = []
 
@@ -50,10 +52,10 @@ class Steps:
         """The action's result, a JSON object; from the record if nothing has changed.
 
         inputs: JSON value that decides the result. outputs: files and folders that the action writes, by
-        name in the folder. code: source folders that it runs. packages: distributions that it uses.
+        name in the folder. code: source folders and files that it runs. packages: distributions that it uses.
         """
         outputs = list(outputs)
-        key = _digest([inputs, [_tree_digest(ROOT / part, "*.py") for part in code], _versions(packages)])
+        key = _digest([inputs, [digest(ROOT / part, "*.py") for part in code], _versions(packages)])
         start = time.perf_counter()
         found = self._state.get(name)
         if found and found["key"] == key and found["outputs"] == self.contents(*outputs):
@@ -62,14 +64,15 @@ class Steps:
         else:
             result = action()
             found = {"key": key, "outputs": self.contents(*outputs), "result": result}
-            self._state[name] = found
-            write_text(self._folder / STATE, json.dumps(self._state, indent=1) + "\n")
+            with self._recording:
+                self._state[name] = found
+                write_text(self._folder / STATE, json.dumps(self._state, indent=1) + "\n")
         self.seconds[name] = time.perf_counter() - start
         return found["result"]
 
     def contents(self, *names: str) -> dict[str, str]:
         """SHA-256 of files and folders by name in the folder."""
-        return {name: _tree_digest(self._folder / name, "*") for name in names}
+        return {name: digest(self._folder / name) for name in names}
 
 
 def _read_state(folder: Path) -> dict:
@@ -86,7 +89,7 @@ def _read_state(folder: Path) -> dict:
         return {}  # a damaged record means that every step runs again
 
 
-def _tree_digest(path: Path, pattern: str) -> str:
+def digest(path: Path, pattern: str = "*") -> str:
     """SHA-256 over a file, or over names and contents of the files right in a folder."""
     files = [path] if path.is_file() else sorted(p for p in path.glob(f"**/{pattern}") if p.is_file())
     parts = [[str(file.relative_to(path)), hashlib.sha256(file.read_bytes()).hexdigest()] for file in files]

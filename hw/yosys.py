@@ -20,13 +20,21 @@ def run(script: str, folder: Path, output: str) -> None:
     """
     lines = script.replace("\\\n", " ").splitlines()
     commands = "; ".join(line.strip() for line in lines if line.strip())
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, "-q", "-p", commands], cwd=folder, capture_output=True, text=True, check=False
-    )
+    execute("yosys", _RUN, ["-q", "-p", commands], folder, output)
+
+
+def execute(name: str, code: str, arguments: list[str], folder: Path, output: str) -> None:
+    """Run a tool in a Python of its own: `code` with the arguments, in a folder, where it writes the file `output`.
+
+    Tools of WebAssembly see the folder and what is below it, so file names are relative to it.
+    Raises ToolError with the tool's own message if it fails, also where it ends without the output.
+    """
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode or not (folder / output).is_file():
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         reason = next((line for line in lines if "ERROR" in line), " ".join(lines[-1:]) or "it ended without a message")
-        raise ToolError(f"yosys failed: {reason}")
+        raise ToolError(f"{name} failed: {reason}")
 
 
 def version() -> str:

@@ -29,7 +29,7 @@ def test_demo_and_what_it_reuses(folder, capsys):
     assert 0.5 < result["quantized_accuracy"] <= 1
     assert abs(result["float_accuracy"] - result["quantized_accuracy"]) < 0.01
     assert 0 < result["utilization"] <= 1
-    assert result["resources"]["multipliers"] == 8
+    assert result["resources"]["dsps"] == 8
     assert list(result["seconds"]) == STEPS
     assert result["reused"] == []
     assert all(path.startswith(str(folder)) for path in result["files"].values())
@@ -48,7 +48,13 @@ def test_demo_and_what_it_reuses(folder, capsys):
 def test_demo_table(folder, capsys):
     main(["demo", "-o", str(folder), "--epochs", "1", "--images", "20", "--lanes", "4", "--taps", "2"])
     text = capsys.readouterr().out
-    for line in ("float accuracy", "images compared / mismatches", "MAC utilization", "LUTs (ecp5)", "Network file"):
+    for line in (
+        "float accuracy",
+        "images compared / mismatches",
+        "MAC utilization",
+        "LUTs (ecp5-85k)",
+        "Network file",
+    ):
         assert line in text
 
 

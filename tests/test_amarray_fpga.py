@@ -1,0 +1,132 @@
+"""`amarray synth` and `amarray place` as a user meets them; nextpnr itself is tried in test_hw_fpga_place.py."""
+
+import json
+
+import pytest
+from networks import random_network
+
+from amarray import fpga
+from amarray.cli import main
+from hw import build as builds
+from hw.compiler import compile_network, size_array
+
+TINY = random_network(0, [5, 3, 2], weight_bits=3, activation_bits=4)
+KEYS = {
+    "device",
+    "speed",
+    "clock_mhz",
+    "luts",
+    "ffs",
+    "dsps",
+    "brams",
+    "available",
+    "cycles_per_image",
+    "images_per_second",
+    "latency_us",
+    "critical_path",
+}
+
+
+@pytest.fixture
+def build(tmp_path):
+    return builds.write(compile_network(TINY, size_array(TINY, 2, 2)), tmp_path / "build")
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    """Synthesis and placement that take no time; returns what ran."""
+    ran = []
+
+    def synthesize(verilog, device, output, ports=None, netlist=None):
+        ran.append(f"synthesize {device.name}")
+        resources = {"luts": 100, "ffs": 90, "dsps": 4, "brams": 1, "sprams": 0}
+        result = {"device": device.name, "yosys": "0", "resources": resources, "available": device.available}
+        result |= {"limits": [{"cell": "MULT18X18D", "mhz": 105.0, "reason": "data sheet"}], "cells": {"LUT4": 100}}
+        for path in (output, netlist):
+            if path is not None:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(verilog.read_text())
+        return result
+
+    def place(netlist, device, seed, output):
+        ran.append(f"place {device.name} {device.speed} {seed}")
+        output.write_text(str(seed))
+        path = {"from": "a.b", "to": "c.d", "components": ["a", "c"], "ns": 10.0, "logic_ns": 4.0, "routing_ns": 6.0}
+        path |= {"levels": 3, "nets": [{"net": "a.b", "ns": 2.0}]}
+        return {"clock_mhz": 100.0 + seed, "nextpnr": "0", "utilization": {}, "critical_path": path}
+
+    monkeypatch.setattr(fpga, "synthesize", synthesize)
+    monkeypatch.setattr(fpga, "place", place)
+    return ran
+
+
+def run_json(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out), captured.err
+
+
+def test_place_computes_with_the_median_clock(build, tools, capsys):
+    code, result, _ = run_json(capsys, "place", build.folder, "--device", "ecp5-25k", "--speed", 8)
+    assert code == 0
+    assert set(result) >= KEYS
+    assert (result["device"], result["speed"], result["dsps"]) == ("ecp5-25k", "8", 4)
+    assert result["available"]["dsps"] == 28
+    assert result["clock_mhz"] == {"median": 103.0, "best": 105.0, "all": [101.0, 102.0, 103.0, 104.0, 105.0]}
+    schedule = build.compiled.schedule
+    assert result["cycles_per_image"] == schedule.round_cycles
+    assert result["images_per_second"] == 103e6 / schedule.round_cycles
+    assert result["latency_us"] == schedule.first_result() / 103
+    assert result["notes"] == []
+    assert sorted(tools) == [f"place ecp5-25k 8 {seed}" for seed in range(1, 6)] + ["synthesize ecp5-25k"]
+
+
+def test_nothing_is_computed_with_a_clock_above_a_cap(build, tools, capsys):
+    _, result, _ = run_json(capsys, "place", build.folder, "--seeds", 20)
+    assert result["clock_mhz"]["median"] == 110.0
+    assert result["images_per_second"] == 105e6 / build.compiled.schedule.round_cycles
+    assert result["notes"] == [
+        "MULT18X18D is good for 105 MHz only (data sheet); nothing is computed with a faster clock"
+    ]
+
+
+def test_only_what_changed_runs_again(build, tools, capsys):
+    arguments = ("place", build.folder, "--device", "ecp5-25k", "--seeds")
+    _, first, _ = run_json(capsys, *arguments, 2)
+    assert len(tools) == 3
+    _, again, messages = run_json(capsys, *arguments, 2)
+    assert (again, len(tools)) == (first, 3)
+    assert messages.count("nothing has changed") == 3
+    run_json(capsys, *arguments, 3)
+    assert tools[3:] == ["place ecp5-25k 6 3"]
+    run_json(capsys, *arguments, 1, "--speed", 7)
+    assert tools[4:] == ["place ecp5-25k 7 1"]
+    run_json(capsys, "synth", build.folder)
+    assert len(tools) == 5
+    build.verilog.write_text(build.verilog.read_text() + "// changed\n")
+    run_json(capsys, *arguments, 1, "--speed", 7)
+    assert tools[5:] == ["synthesize ecp5-25k", "place ecp5-25k 7 1"]
+
+
+def test_table_for_a_person(build, tools, capsys):
+    assert main(["place", str(build.folder), "--device", "gw1n-9c", "--seeds", "1"]) == 0
+    text = capsys.readouterr().out
+    for line in ("clock, median", "101.0 MHz", "4 of 40", "images per second", "a, c", "6.00"):
+        assert line in text
+    assert "note: the clock is an upper bound: nextpnr has no delays of Gowin's multipliers" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--device", "ecp5"], "device must be one of ice40-up5k"),
+        (["--device", "ecp5-25k", "--speed", "5"], "speed of ecp5-25k must be one of 6, 7, 8, not '5'"),
+        (["--device", "xilinx-7"], "xilinx-7 can be synthesized but not placed"),
+        (["--seeds", "0"], "seeds must be 1..100, not 0"),
+    ],
+)
+def test_refusals_come_before_any_work(build, tools, capsys, arguments, says):
+    assert main(["place", str(build.folder), *arguments]) == 2
+    assert says in capsys.readouterr().err
+    assert tools == []
+    assert not (build.folder / "fpga").exists()
