@@ -48,10 +48,12 @@ def bitstream(options: argparse.Namespace) -> dict:
         with bar(f"place on {board.title}", None, ""):
             found = place(netlist, device, options.seed, constraints=pins, frequency=top.mhz, output=placed)
         reached = min([found["clock_mhz"], *(limit["mhz"] for limit in synthesized["limits"])])
+        path = found["critical_path"]
         if reached < top.mhz:
             raise ToolError(
-                f"{board.title} reaches {reached:.1f} MHz with seed {options.seed}, less than its clock of "
-                f"{top.mhz:g} MHz, so there is no bitstream; ask for less with --clock, or take another --seed"
+                f"{board.title} reaches {reached:.1f} MHz with seed {options.seed}, limited from {path['from']} to "
+                f"{path['to']}, less than its clock of {top.mhz:g} MHz, so there is no bitstream; ask for less with "
+                f"--clock, or take another --seed"
             )
         with bar("pack the bitstream", None, ""):
             pack(placed, device, output)
@@ -61,6 +63,7 @@ def bitstream(options: argparse.Namespace) -> dict:
         "device": device.name,
         "clock_mhz": top.mhz,
         "reached_mhz": reached,
+        "critical_path": path,
         "seed": options.seed,
         "baud": options.baud,
         **synthesized["resources"],
@@ -105,7 +108,10 @@ def run(options: argparse.Namespace) -> dict:
 
 
 def open_port(name: str, baud: int):
-    """The serial port, which is a hw.fpga.driver.Port and can be closed. Raises InputError where pyserial is not installed or the port cannot be opened."""
+    """The serial port, a hw.fpga.driver.Port that can be closed.
+
+    Raises InputError where pyserial is not installed or the port cannot be opened.
+    """
     try:
         import serial
     except ImportError:

@@ -221,6 +221,7 @@ def show_bitstream(result: dict) -> None:
         {
             "clock": f"{result['clock_mhz']:g} MHz",
             "clock that nextpnr finds": f"{result['reached_mhz']:.1f} MHz",
+            "limited by the path": f"{result['critical_path']['from']} to {result['critical_path']['to']}",
             **_resources({name: result[name] for name in RESOURCE_NAMES}, result["available"]),
             "images per second of the array": f"{result['images_per_second']:,.0f}",
             "UART": f"{result['baud']} baud",

@@ -45,14 +45,18 @@ def _ice40(source: float) -> Iterator[Setting]:
 
 
 def _ecp5(source: float) -> Iterator[Setting]:
+    """CLKOP closes the loop at the detector's frequency, CLKOS is the clock: so any ratio to the VCO is there."""
     for clki in range(1, 129):
-        if not 10 <= source / clki <= 400:
+        detector = source / clki
+        if not 10 <= detector <= 400:
             continue
-        for clkfb in range(1, 81):
-            clock = source / clki * clkfb
-            for clkop in range(1, 129):
-                if 400 <= clock * clkop <= 800 and 10 <= clock <= 400:
-                    yield Setting(clock, {"CLKI_DIV": clki, "CLKFB_DIV": clkfb, "CLKOP_DIV": clkop})
+        for clkop in range(1, 129):
+            if not 400 <= detector * clkop <= 800:
+                continue
+            for clkos in range(1, 129):
+                clock = detector * clkop / clkos
+                if 3.125 <= clock <= 400:
+                    yield Setting(clock, {"CLKI_DIV": clki, "CLKFB_DIV": 1, "CLKOP_DIV": clkop, "CLKOS_DIV": clkos})
 
 
 def _gowin(source: float) -> Iterator[Setting]:
@@ -103,24 +107,28 @@ def instantiate(m: Module, family: str, setting: Setting, source_mhz: float, sou
             o_LOCK=locked,
         )
     elif family == "ecp5":
+        feedback = Signal()
         off = ("RST", "STDBY", "PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP", "PHASELOADREG", "PLLWAKESYNC")
         m.submodules.pll = Instance(
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{source_mhz:g}",
-            a_FREQUENCY_PIN_CLKOP=f"{setting.mhz:g}",
+            a_FREQUENCY_PIN_CLKOS=f"{setting.mhz:g}",
             a_ICP_CURRENT="12",  # of the loop filter, as Lattice's tools set it
             a_LPF_RESISTOR="8",
             a_MFG_ENABLE_FILTEROPAMP="1",
             a_MFG_GMCREF_SEL="2",
             p_FEEDBK_PATH="CLKOP",
             p_CLKOP_ENABLE="ENABLED",
-            p_CLKOP_CPHASE=setting.dividers["CLKOP_DIV"] // 2,
+            p_CLKOP_CPHASE=setting.dividers["CLKOP_DIV"] - 1,
+            p_CLKOS_ENABLE="ENABLED",
+            p_CLKOS_CPHASE=setting.dividers["CLKOS_DIV"] - 1,
             **dividers,
             i_CLKI=source,
-            i_CLKFB=clock,
+            i_CLKFB=feedback,
             i_ENCLKOP=0,
             **{f"i_{name}": 0 for name in off},
-            o_CLKOP=clock,
+            o_CLKOP=feedback,
+            o_CLKOS=clock,
             o_LOCK=locked,
         )
     else:
