@@ -10,7 +10,7 @@ together is delayed by the difference of the components' latencies.
 
 from dataclasses import dataclass
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import EnableInserter, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -19,6 +19,7 @@ from hw.classifier import Classifier, result_layout
 from hw.column_max import ColumnMax
 from hw.config import ArrayConfig
 from hw.drain import Drain
+from hw.fetcher import Fetcher
 from hw.loader import Loader, pixels_layout
 from hw.loop_nest import LoopNest
 from hw.mac_array import MacArray
@@ -167,16 +168,21 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform):
         """Connect the stages."""
         m = Module()
-        nest, sequencer, loader = LoopNest(self.config), Sequencer(self.config), Loader(self.config)
         restart = Signal()  # another network: begin as after a reset
-        for name, component in (("nest", nest), ("sequencer", sequencer), ("loader", loader)):
+        moves = Signal()  # no step is held back
+        fetcher, sequencer = Fetcher(self.config), Sequencer(self.config)
+        nest, loader = LoopNest(self.config), Loader(self.config)
+        stopped = EnableInserter(moves)(nest) if self.config.follows_input else nest
+        for name, component in {"fetcher": fetcher, "sequencer": sequencer, "nest": stopped, "loader": loader}.items():
             m.submodules[name] = ResetInserter(restart)(component) if self.config.reloadable else component
         m.submodules.classifier = classifier = Classifier(self.config)
         header = Signal(header_layout(self.config), init=header_values(self._header, self.config), reset_less=True)
-        m.d.comb += [loader.header.eq(header), sequencer.header.eq(header)]
+        m.d.comb += [each.header.eq(header) for each in (loader, sequencer, fetcher)]
 
-        self._connect_control(m, sequencer, nest, loader)
-        array = self._connect_array(m, nest)
+        self._connect_control(m, fetcher, sequencer, nest)
+        m.d.comb += [sequencer.moves.eq(moves), sequencer.arrives.eq(loader.arrives)]
+        is_step = self._connect_loader(m, nest, loader, moves)
+        array = self._connect_array(m, nest, is_step)
         self._connect_drain(m, array, classifier)
         if self.config.reloadable:
             m.submodules.reloader = reloader = Reloader(self.config)
@@ -189,61 +195,64 @@ class Accelerator(wiring.Component):
         leaves = Signal()
         m.d.comb += leaves.eq(self.o_result.valid & self.o_result.ready)
         m.d.comb += sequencer.taken.eq(leaves)
-        waits_input, holds = Signal(), Signal()
-        m.d.comb += holds.eq(nest.running & nest.hold if self.config.follows_input else 0)
-        m.d.comb += waits_input.eq(sequencer.waits_input | holds)
-        waits = waits_input | sequencer.waits_output
+        held, waits = Signal(), Signal()
+        m.d.comb += [held.eq(~moves), waits.eq(held | sequencer.waits_input | sequencer.waits_output)]
         events = {
             "cycles": 1,
             "busy": ~waits,
-            "mac": nest.o.valid,
+            "mac": is_step,
             "images": leaves & self.o_result.payload.last,
-            "stalled_input": waits_input,
+            "stalled_input": held | sequencer.waits_input,
             "stalled_output": sequencer.waits_output,
         }
         for name, event in events.items():
             counter = getattr(self.counters, name)
             with m.If(event):
                 m.d.sync += counter.eq(counter + 1)
-        m.d.comb += [self.status.running.eq(nest.running & ~holds), self.status.instruction.eq(sequencer.current)]
+        m.d.comb += [self.status.running.eq(nest.running & moves), self.status.instruction.eq(sequencer.current)]
         return m
 
-    def _connect_control(self, m: Module, sequencer: Sequencer, nest: LoopNest, loader: Loader) -> None:
+    def _connect_control(self, m: Module, fetcher: Fetcher, sequencer: Sequencer, nest: LoopNest) -> None:
         m.submodules.program = self._program
-        full = loader.full
-        if self.config.follows_input:
-            full = full | Mux(loader.header.follows, loader.begun, 0)
         m.d.comb += [
-            self._program.address.eq(sequencer.address),
-            sequencer.instruction.eq(self._program.data),
-            nest.instruction.eq(self._program.data),
+            self._program.address.eq(fetcher.address),
+            self._program.enable.eq(fetcher.enable),
+            fetcher.instruction.eq(self._program.data),
+            fetcher.take.eq(sequencer.start),
+            fetcher.divert.eq(sequencer.divert),
+            sequencer.next.eq(fetcher.next),
+            sequencer.valid.eq(fetcher.valid),
+            sequencer.advance.eq(fetcher.enable),
+            sequencer.upcoming_wait.eq(fetcher.upcoming_wait),
+            nest.instruction.eq(fetcher.next),
             nest.start.eq(sequencer.start),
             nest.enable.eq(sequencer.enable),
             nest.odd.eq(sequencer.odd),
             sequencer.running.eq(nest.running),
             sequencer.done.eq(nest.done),
-            sequencer.full.eq(full),
-            loader.release.eq(sequencer.release),
         ]
+
+    def _connect_loader(self, m: Module, nest: LoopNest, loader: Loader, moves: Signal) -> Signal:
+        """From the pixels to the input memory, and what may read there; returns whether a step is made."""
+        for column, memory in enumerate(self._input):
+            m.submodules[f"input_{column}"] = memory
+            connect(m, loader.o, memory.write)
+        m.d.comb += loader.release.eq(Mux(moves, nest.release, 0))
         if self.config.follows_input:
             m.submodules.watermark = watermark = Watermark(self.config)
+            connect(m, nest.o, watermark.i)
             m.d.comb += [
                 watermark.header.eq(loader.header),
                 watermark.written.eq(loader.written),
                 watermark.next_start.eq(loader.next_start),
                 watermark.full.eq(loader.full),
-                watermark.start.eq(sequencer.start),
-                watermark.reads_input.eq(~nest.instruction.reads_hidden),
-                watermark.odd.eq(sequencer.odd),
-                watermark.read.eq(nest.o.payload.reads[0]),
-                watermark.ends.eq(nest.ends),
-                nest.hold.eq(watermark.hold),
+                moves.eq(~watermark.hold),
             ]
-        for column, memory in enumerate(self._input):
-            m.submodules[f"input_{column}"] = memory
-            connect(m, loader.o, memory.write)
+        else:
+            m.d.comb += moves.eq(1)
+        return nest.o.valid & moves
 
-    def _connect_array(self, m: Module, nest: LoopNest) -> MacArray:
+    def _connect_array(self, m: Module, nest: LoopNest, is_step) -> MacArray:
         """From the steps of the nest to the operands of the array."""
         m.submodules.weights = self._weights
         m.submodules.array = array = MacArray(self.config)
@@ -270,7 +279,7 @@ class Accelerator(wiring.Component):
             array.i.payload.first.eq(delayed(m, step.first, latency)),
             array.i.payload.last.eq(delayed(m, step.last, latency)),
             array.i.payload.tile.eq(delayed(m, step.tile, latency)),
-            array.i.valid.eq(delayed(m, nest.o.valid, latency, reset=True)),
+            array.i.valid.eq(delayed(m, is_step, latency, reset=True)),
         ]
         return array
 

@@ -7,6 +7,7 @@ from amaranth.utils import bits_for
 
 from hw.accelerator import Accelerator, Latencies
 from hw.config import LIMITS, ArrayConfig
+from hw.fetcher import DIVERT_CYCLES
 from hw.load_image import load_image
 from hw.mapping import Mapping, map_operation
 from hw.memories import static_memories
@@ -14,7 +15,7 @@ from hw.memory_plan import MemoryPlan, plan_memory
 from hw.operations import INPUT, can_interleave, interleaved, lower, plan_regions
 from hw.program import Header, Instruction, encode
 from hw.requantize import parameter_layout
-from hw.schedule import Schedule, make_schedule
+from hw.schedule import Schedule, first_step, make_schedule
 from hw.spreader import parts
 from hw.watermark import words_ahead
 from sw.errors import InputError
@@ -168,9 +169,12 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
 
     slots = schedule.body + schedule.drain
     ends = {len(schedule.body) - 1, len(slots) - 1}
+    delays = list(schedule.delays)
+    if schedule.drain:  # counted from when its first instruction is there
+        delays[len(schedule.body)] -= delays[0] + DIVERT_CYCLES
     instructions = tuple(
         _instruction(mappings, plan, slot.operation, slot.age, delay, index in ends)
-        for index, (slot, delay) in enumerate(zip(slots, schedule.delays, strict=True))
+        for index, (slot, delay) in enumerate(zip(slots, delays, strict=True))
     )
     header = _header(network, mappings, schedule, plan)
     weights = np.concatenate([mapping.weight_words() for mapping in mappings])
@@ -352,17 +356,17 @@ def _alignment_needs(mappings: tuple[Mapping, ...]) -> dict[str, bool]:
 def _logits_in_flight(mappings, schedule: Schedule) -> int:
     """Logits that are reserved at once when the receiver always takes: with such a queue the array never waits.
 
-    Room for an image is asked for one cycle before the first step of its last operation; a logit that leaves in a
-    cycle gives its room back for the next. The greatest need is in a long stream or where it drains.
+    Room for an image is asked for when its last operation starts; a logit that leaves in a cycle gives its room back
+    for the next. The greatest need is in a long stream or where it drains.
     """
     mapping = mappings[-1]
     leaves = mapping.logits() + Latencies.of(mapping.config).logit  # after the first step
     images = schedule.stages + 2 + int(leaves.max()) // schedule.round_cycles
-    last = len(mappings) - 1
+    last, before = len(mappings) - 1, first_step(mapping.config)
     starts = np.array(
         [start for start, slot, image in schedule.walk(images) if slot.operation == last and image is not None]
     )
-    still_there = [int((starts[:index, None] + leaves >= start - 1).sum()) for index, start in enumerate(starts)]
+    still_there = [int((starts[:index, None] + leaves >= start - before).sum()) for index, start in enumerate(starts)]
     return len(leaves) + max(still_there)
 
 
@@ -385,7 +389,7 @@ def _needs(plan: MemoryPlan, mappings, schedule: Schedule) -> dict[str, int]:
         "program_words": len(schedule.body) + len(schedule.drain),
         "result_words": _logits_in_flight(mappings, schedule),
         "stages": schedule.stages,
-        "delay_bits": bits_for(max(schedule.delays) + 1),  # the sequencer also counts the first cycle of a wait
+        "delay_bits": bits_for(max(schedule.delays)),
     }
 
 

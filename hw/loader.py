@@ -40,7 +40,8 @@ class Loader(wiring.Component):
     header: In(header_layout), describes an image.
     i: In(stream(pixels_layout)), honours back pressure: ready while the buffer in turn is free.
     o: Out(pipeline(write_layout)), to the input memory.
-    full, begun: Out(2), which buffers hold a whole image, and which one a part. release: In(2), buffers to free.
+    full: Out(2), which buffers hold a whole image. release: In(2), buffers to free.
+    arrives: Out(1), one more image may be admitted: it is now whole or, where the header says `follows`, begun.
     pause: In(1), begin no further image. empty: Out(1), no image is in the buffers or on its way to them.
     written: Out(1), a beat is now all written. next_start: Out, with it, where the next beat of the image goes.
 
@@ -55,7 +56,7 @@ class Loader(wiring.Component):
                 "i": In(stream.Signature(pixels_layout(config))),
                 "o": Out(pipeline(write_layout(input_address(config), config.input_bits, config.interleave))),
                 "full": Out(2),
-                "begun": Out(2),
+                "arrives": Out(1),
                 "release": In(2),
                 "pause": In(1),
                 "empty": Out(1),
@@ -77,7 +78,9 @@ class Loader(wiring.Component):
             ends.eq(beat == header.image_words - 1),
             ends_image.eq(self.written & ends),
             start.eq(Mux(begins, Mux(odd, header.bases[1], header.bases[0]), following)),
-            self.begun.eq(Mux(begins, 0, Mux(odd, 0b10, 0b01))),
+            self.arrives.eq(
+                Mux(header.follows, self.written & begins, ends_image) if self.config.follows_input else ends_image
+            ),
         ]
         if self.config.spreads_input:
             m.submodules.spreader = spreader = Spreader(self.config)

@@ -5,14 +5,19 @@ levels inside it are at theirs, and those *return* to their start; exactly one l
 and its increments are added to the four addresses.
 """
 
-from amaranth import Module, Mux, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
+from hw.address import AddressLayout
+from hw.address_counter import AddressCounter
 from hw.config import ArrayConfig
 from hw.program import instruction_layout, read_address, write_address
-from hw.stream import pipeline
+from hw.stream import delayed, pipeline
 
 
 def tile_layout(config: ArrayConfig) -> data.StructLayout:
@@ -48,7 +53,8 @@ def step_layout(config: ArrayConfig) -> data.StructLayout:
     Members
     -------
     reads: per column, element address of the vector of activations; weight: word of the weight memory.
-    first, last: first and last step of a sum. reads_hidden, reads_signed: from the instruction.
+    first, last: first and last step of a sum. ends: last step of the operation.
+    reads_hidden, reads_signed: from the instruction. odd: parity of the image; only where the array follows its input.
     tile: where the sum goes; meaningful with `last`.
     """
     return data.StructLayout(
@@ -57,6 +63,8 @@ def step_layout(config: ArrayConfig) -> data.StructLayout:
             "weight": ceil_log2(config.weight_words),
             "first": 1,
             "last": 1,
+            "ends": 1,
+            **({"odd": 1} if config.follows_input else {}),
             "reads_hidden": 1,
             "reads_signed": 1,
             "tile": tile_layout(config),
@@ -67,6 +75,8 @@ def step_layout(config: ArrayConfig) -> data.StructLayout:
 class LoopNest(wiring.Component):
     """Steps through the loops of one instruction, one step per cycle.
 
+    Counters decide which level advances; the next stage picks what that adds to each address; the last ones add.
+
     Parameters
     ----------
     config: the array.
@@ -76,15 +86,12 @@ class LoopNest(wiring.Component):
     start: In(1), takes `instruction`, `odd` and `enable`; allowed if not `running` or with `done`.
     instruction: In(instruction_layout). odd: In(1), parity of the image, picks the base addresses.
     enable: In(1), whether the steps are real; otherwise they pass the time.
-    hold: In(1), make no step in this cycle. ends: Out(1), the next step is the last one. Both only where the array
-        follows its input.
-    running: Out(1), a step is made in this cycle, or held. done: Out(1), the last one is made.
-    o: Out(pipeline(step_layout)), the steps.
+    running: Out(1), a step is under way in this cycle. done: Out(1), it is the last one.
+    o: Out(pipeline(step_layout)), the steps, `latency` cycles after their place in `running`.
+    release: Out(2), with the last step of an operation that frees an input buffer: which one.
 
-    The first step is made one cycle after `start`. No back pressure.
+    The first step is under way in the cycle after `start`. No back pressure.
     """
-
-    latency = 1
 
     def __init__(self, config: ArrayConfig):
         self.config = config
@@ -94,89 +101,74 @@ class LoopNest(wiring.Component):
                 "instruction": In(instruction_layout(config)),
                 "odd": In(1),
                 "enable": In(1),
-                **({"hold": In(1), "ends": Out(1)} if config.follows_input else {}),
                 "running": Out(1),
                 "done": Out(1),
                 "o": Out(pipeline(step_layout(config))),
+                "release": Out(2),
             }
         )
 
+    @staticmethod
+    def latency(config: ArrayConfig) -> int:
+        """Cycles from a step's place in `running` to `o`: the choice of the level, then the addresses."""
+        return 1 + _address_stages(config)
+
     def elaborate(self, platform):
-        """Build the counters, the choice of the level that advances, and the addresses."""
+        """Build the instruction that runs, the counters, the addresses, and the way of the rest beside them."""
         m = Module()
-        config, step = self.config, self.o.payload
-        layout, write_layout = read_address(config), write_address(config)
-        kept = Signal(instruction_layout(config))  # the instruction that runs
-        enabled, first = Signal(), Signal()
-        reads = [Signal(layout, name=f"read_{column}") for column in range(config.pixels)]
-        write = Signal(write_layout)
-        weight, parameter = Signal(step.weight.shape()), Signal(step.tile.parameter.shape())
-        remaining = [Signal(config.count_bits, name=f"remaining_{i}") for i in range(config.loops)]
-        at_end = [count == 0 for count in remaining]
-
-        sum_ends, outer_at_end, all_at_end = Signal(), Signal(), Signal()
-        pool_at_end = _all(at_end[config.reduction_loops : config.tile_loop])
-        m.d.comb += sum_ends.eq(_all(at_end[: config.reduction_loops]))
-        m.d.comb += outer_at_end.eq(_all(at_end[config.tile_loop :]))
-        m.d.comb += all_at_end.eq(sum_ends & pool_at_end & outer_at_end)
-        steps = Signal()
-        m.d.comb += steps.eq(self.running & ~(self.hold & enabled) if config.follows_input else self.running)
-        m.d.comb += self.done.eq(steps & all_at_end)
-        if config.follows_input:
-            m.d.comb += self.ends.eq(all_at_end)
-
-        # The level that advances: the innermost one that is not at its end.
-        advance = Signal(kept.levels.shape().elem_shape)
-        inner_at_end = 1
-        with m.If(steps):
-            for level, (count, fields) in enumerate(zip(remaining, kept.levels, strict=True)):
-                with m.If(inner_at_end & at_end[level]):
-                    m.d.sync += count.eq(fields.last)
-                with m.If(inner_at_end & ~at_end[level]):
-                    m.d.sync += count.eq(count - 1)
-                    m.d.comb += advance.eq(fields)
-                inner_at_end = inner_at_end & at_end[level]
-            m.d.sync += [
-                *(read.eq(layout.add(read, advance.read_step)) for read in reads),
-                weight.eq(weight + advance.weight_step),
-                write.eq(write_layout.add(write, advance.write_step)),
-                parameter.eq(parameter + advance.parameter_step),
-                first.eq(sum_ends),
-            ]
-            with m.If(self.done):
-                m.d.sync += self.running.eq(0)
-
+        chosen, step, latency = self.instruction, self.o.payload, self.latency(self.config)
+        kept = Signal(chosen.shape(), reset_less=True)
+        odd, enabled, release, ends = Signal(reset_less=True), Signal(), Signal(2), Signal()
+        begins = Signal()  # the step is the first one of its operation
+        m.d.sync += begins.eq(self.start)
         with m.If(self.start):
-            chosen = self.instruction
-            base = Signal(layout)
-            m.d.comb += base.eq(Mux(self.odd, chosen.read_bases[1], chosen.read_bases[0]))
-            if config.pixels > 1:
-                offsets = zip(reads[1:], chosen.column_offsets, strict=True)
-                m.d.sync += [read.eq(layout.add(base, offset)) for read, offset in offsets]
-            m.d.sync += [
-                kept.eq(chosen),
-                enabled.eq(self.enable),
-                self.running.eq(1),
-                reads[0].eq(base),
-                weight.eq(chosen.weight_base),
-                write.eq(Mux(self.odd, chosen.write_bases[1], chosen.write_bases[0])),
-                parameter.eq(chosen.parameter_base),
-                first.eq(1),
-                *(count.eq(fields.last) for count, fields in zip(remaining, chosen.levels, strict=True)),
-            ]
+            m.d.sync += [kept.eq(chosen), odd.eq(self.odd), enabled.eq(self.enable), self.running.eq(1)]
+            m.d.sync += release.eq(Mux(chosen.releases_input & self.enable, Mux(self.odd, 0b10, 0b01), 0))
+        with m.Elif(self.done):
+            m.d.sync += self.running.eq(0)
 
+        at_end = self._count(m, kept)
+        described = self._describe(m, kept, at_end)
+        m.d.comb += [ends.eq(_all(at_end)), self.done.eq(self.running & ends), described.ends.eq(ends)]
+        if self.config.follows_input:
+            m.d.comb += described.odd.eq(odd)
         m.d.comb += [
-            self.o.valid.eq(steps & enabled),
-            *(step.reads[column].eq(read) for column, read in enumerate(reads)),
-            step.weight.eq(weight),
+            step.eq(delayed(m, described, latency)),
+            self.o.valid.eq(delayed(m, self.running & enabled, latency, reset=True)),
+            self.release.eq(delayed(m, Mux(self.done, release, 0), latency, reset=True)),
+        ]
+        self._address(m, kept, odd, at_end, begins)
+        return m
+
+    def _count(self, m: Module, kept) -> list:
+        """Count each level down, negative at its end; returns which ones are at their ends."""
+        at_end, inner_at_end = [], 1
+        for index, (level, starting) in enumerate(zip(kept.levels, self.instruction.levels, strict=True)):
+            left = Signal(level.rest.shape(), name=f"left_{index}", reset_less=True)
+            at_end.append(left[-1])
+            with m.If(self.start):
+                m.d.sync += left.eq(starting.rest)
+            with m.Elif(inner_at_end):
+                m.d.sync += left.eq(Mux(left[-1], level.rest, left - 1))
+            inner_at_end = inner_at_end & left[-1]
+        return at_end
+
+    def _describe(self, m: Module, kept, at_end: list) -> Signal:
+        """All of a step but its addresses."""
+        config, step = self.config, Signal(step_layout(self.config), name="step")
+        pool_at_end = _all(at_end[config.reduction_loops : config.tile_loop])
+        sum_ends, first = _all(at_end[: config.reduction_loops]), Signal()
+        with m.If(self.start):
+            m.d.sync += first.eq(1)
+        with m.Elif(self.running):
+            m.d.sync += first.eq(sum_ends)
+        m.d.comb += [
             step.first.eq(first),
             step.last.eq(sum_ends),
             step.reads_hidden.eq(kept.reads_hidden),
             step.reads_signed.eq(Mux(at_end[config.reduction_loops - 1], kept.reads_signed[1], kept.reads_signed[0])),
-            step.tile.write.eq(write),
-            step.tile.parameter.eq(parameter),
             step.tile.lanes.eq(Mux(at_end[config.tile_loop], kept.last_lanes, kept.tile_lanes)),
-            step.tile.final.eq(outer_at_end),
+            step.tile.final.eq(_all(at_end[config.tile_loop :])),
             step.tile.writes_signed.eq(kept.writes_signed),
             step.tile.high.eq(kept.high),
             step.tile.is_result.eq(kept.is_result),
@@ -190,12 +182,48 @@ class LoopNest(wiring.Component):
             ]
         if config.pool_loops:
             starts_pool = Signal()
-            with m.If(steps & sum_ends):
-                m.d.sync += starts_pool.eq(pool_at_end)
             with m.If(self.start):
                 m.d.sync += starts_pool.eq(1)
+            with m.Elif(self.running & sum_ends):
+                m.d.sync += starts_pool.eq(pool_at_end)
             m.d.comb += [step.tile.starts_pool.eq(starts_pool), step.tile.ends_pool.eq(pool_at_end)]
-        return m
+        return step
+
+    def _address(self, m: Module, kept, odd: Signal, at_end: list, begins: Signal) -> None:
+        """Step all addresses."""
+        config, target = self.config, self.o.payload
+        # The level that advances: the innermost one that is not at its end. Behind the last step it matters no more.
+        advancing = Signal(config.loops)
+        inner_at_end = 1
+        for index, ends in enumerate(at_end):
+            m.d.sync += advancing[index].eq(inner_at_end & ~ends)
+            inner_at_end = inner_at_end & ends
+        first = Signal()
+        m.d.sync += first.eq(begins)
+
+        stages, read, write = _address_stages(config), read_address(config), write_address(config)
+        weight, parameter = (AddressLayout(words, 1, False) for words in (config.weight_words, config.parameter_words))
+        counters = [
+            *((f"read_{i}", read, Mux(odd, *bases[::-1]), "read_step") for i, bases in enumerate(kept.read_bases)),
+            ("write", write, Mux(odd, *kept.write_bases[::-1]), "write_step"),
+            ("weight", weight, kept.weight_base, "weight_step"),
+            ("parameter", parameter, kept.parameter_base, "parameter_step"),
+        ]
+        targets = [*target.reads, target.tile.write, target.weight, target.tile.parameter]
+        for (name, layout, base, field), each in zip(counters, targets, strict=True):
+            m.submodules[name] = counter = AddressCounter(layout, stages)
+            step = Signal(layout, name=f"{name}_step", reset_less=True)
+            steps = [
+                Mux(chosen, Value.cast(level[field]), 0) for chosen, level in zip(advancing, kept.levels, strict=True)
+            ]
+            m.d.sync += step.as_value().eq(Mux(begins, Value.cast(base), reduce(or_, steps)))
+            m.d.comb += [counter.step.eq(step), counter.first.eq(first)]
+            m.d.comb += Value.cast(each).eq(counter.address.as_value())
+
+
+def _address_stages(config: ArrayConfig) -> int:
+    """Cycles of an address counter; all have as many, for their addresses belong together."""
+    return 1 + (config.unaligned_reads or config.unaligned_writes)
 
 
 def _all(conditions):

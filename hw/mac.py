@@ -1,11 +1,13 @@
 """One multiply-accumulate lane: `taps` products a cycle, summed in a pipelined tree, accumulated."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.config import ArrayConfig
+from hw.gated_adder import gated_sum
+from hw.multiplier import Multiplier
 
 
 class Lane(wiring.Component):
@@ -40,8 +42,8 @@ class Lane(wiring.Component):
 
     @staticmethod
     def tree_latency(config: ArrayConfig) -> int:
-        """Cycles from the inputs to their sum: operands, products, a level of the adder tree each."""
-        return 2 + ceil_log2(config.taps)
+        """Cycles from the inputs to their sum: the multipliers, then a level of the adder tree each."""
+        return Multiplier.latency + ceil_log2(config.taps)
 
     @staticmethod
     def latency(config: ArrayConfig) -> int:
@@ -49,19 +51,20 @@ class Lane(wiring.Component):
         return Lane.tree_latency(config) + 1
 
     def elaborate(self, platform):
-        """Build operand and product registers, the balanced tree, the accumulator."""
+        """Build the multipliers, the balanced tree, the accumulator."""
         m = Module()
         terms = []
         for index, (activation, weight) in enumerate(zip(self.activations, self.weights, strict=True)):
-            a = Signal(activation.shape(), name=f"activation_{index}", reset_less=True)
-            w = Signal(weight.shape(), name=f"weight_{index}", reset_less=True)
-            product = Signal(signed(len(a) + len(w)), name=f"product_{index}", reset_less=True)
-            m.d.sync += [a.eq(activation), w.eq(weight), product.eq(a * w)]
-            terms.append(product)
+            m.submodules[f"multiplier_{index}"] = multiplier = Multiplier(self.config)
+            m.d.comb += [multiplier.activation.eq(activation), multiplier.weight.eq(weight)]
+            terms.append(multiplier.product)
         while len(terms) > 1:
             terms = [_registered_sum(m, terms[i : i + 2]) for i in range(0, len(terms), 2)]
+        term = Signal.like(self.accumulator, name="term")
+        m.d.comb += term.eq(terms[0])
+        total = gated_sum(m, "adder", self.accumulator, term, self.first)
         with m.If(self.add):
-            m.d.sync += self.accumulator.eq(Mux(self.first, 0, self.accumulator) + terms[0])
+            m.d.sync += self.accumulator.eq(total)
         return m
 
 

@@ -65,6 +65,7 @@ class StaticMemory(wiring.Component):
     Members
     -------
     address: In(ceil_log2(depth)). data: Out(width), the word, READ_CYCLES later, or 1 without output register.
+    enable: In(1), 1 where nobody drives it; without it no read is made, and `data` without output register stays.
     bank: In(1), the one that is read, load: In(pipeline(load_layout)), to the other; only where reloadable.
 
     One word per cycle.
@@ -79,7 +80,10 @@ class StaticMemory(wiring.Component):
         self.depth, self.width, self.init = depth, width, init
         self.output_register, self.reloadable = output_register, reloadable
         loads = {"bank": In(1), "load": In(pipeline(load_layout(depth, width)))}
-        super().__init__({"address": In(ceil_log2(depth)), "data": Out(width)} | (loads if reloadable else {}))
+        super().__init__(
+            {"address": In(ceil_log2(depth)), "enable": In(1, init=1), "data": Out(width)}
+            | (loads if reloadable else {})
+        )
 
     def elaborate(self, platform):
         """Build the memory with one read port; where reloadable, the banks' words lie in turn."""
@@ -98,6 +102,7 @@ class StaticMemory(wiring.Component):
         m.submodules.memory = memory
         port = memory.read_port()
         m.d.comb += port.addr.eq(Cat(self.bank, self.address) if self.reloadable else self.address)
+        m.d.comb += port.en.eq(self.enable)
         if self.output_register:
             m.d.sync += self.data.eq(port.data)
         else:

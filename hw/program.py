@@ -8,7 +8,7 @@ levels inside it return to their start, so a nest is counters and one adder per 
 
 from dataclasses import dataclass, fields
 
-from amaranth import Shape
+from amaranth import Shape, signed
 from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
@@ -140,18 +140,21 @@ def write_address(config: ArrayConfig) -> AddressLayout:
 
 
 def instruction_layout(config: ArrayConfig) -> data.StructLayout:
-    """Layout of one program word."""
+    """Layout of one program word.
+
+    Counts are laid down as what is left after the first iteration, less one, so that a counter is negative at its
+    end: `rest` is the count of a level less 2, `wait` the delay less 1.
+    """
     read, write = read_address(config), write_address(config)
     weight, parameter = ceil_log2(config.weight_words), ceil_log2(config.parameter_words)
     level = {
-        "last": config.count_bits,
+        "rest": signed(config.count_bits + 1),
         "read_step": read,
         "weight_step": weight,
         "write_step": write,
         "parameter_step": parameter,
     }
     columns = {
-        "column_offsets": data.ArrayLayout(read, config.pixels - 1),
         "pools_columns": 1,
         "column_write": write,
         "last_columns": bits_for(config.pixels),
@@ -159,9 +162,9 @@ def instruction_layout(config: ArrayConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             "levels": data.ArrayLayout(data.StructLayout(level), config.loops),
-            "delay": config.delay_bits,
+            "wait": signed(config.delay_bits + 1),
             "age": ceil_log2(config.stages),
-            "read_bases": data.ArrayLayout(read, 2),
+            "read_bases": data.ArrayLayout(data.ArrayLayout(read, 2), config.pixels),
             "write_bases": data.ArrayLayout(write, 2),
             "weight_base": weight,
             "parameter_base": parameter,
@@ -223,7 +226,7 @@ def encode(instruction: Instruction, config: ArrayConfig) -> int:
     values = {field.name: getattr(instruction, field.name) for field in fields(Instruction)}
     values["levels"] = [
         {
-            "last": level.count - 1,
+            "rest": level.count - 2,
             "read_step": read.split(level.read_step),
             "weight_step": level.weight_step % weight_words,
             "write_step": write.split(level.write_step),
@@ -231,10 +234,13 @@ def encode(instruction: Instruction, config: ArrayConfig) -> int:
         }
         for level in instruction.levels
     ]
-    for name, address in (("read_bases", read), ("write_bases", write)):
-        values[name] = [address.split(_checked_base(name, address, base)) for base in values[name]]
-    values["column_offsets"] = [read.split(offset) for offset in instruction.column_offsets]
+    reads = [_checked_base("read_bases", read, base) for base in instruction.read_bases]
+    values["read_bases"] = [
+        [read.split(base + offset) for base in reads] for offset in (0, *instruction.column_offsets)
+    ]
+    values["write_bases"] = [write.split(_checked_base("write_bases", write, base)) for base in instruction.write_bases]
     values["column_write"] = write.split(instruction.column_write)
+    values["wait"] = instruction.delay - 1
     layout = instruction_layout(config)
     values = {name: values[name] for name in layout.members}
     _check_fits("instruction", layout, values)
@@ -248,7 +254,7 @@ def decode(word: int, config: ArrayConfig) -> Instruction:
     read, write = read_address(config), write_address(config)
     levels = tuple(
         Level(
-            count=level.last + 1,
+            count=level.rest + 2,
             read_step=read.join(level.read_step),
             weight_step=level.weight_step,
             write_step=write.join(level.write_step),
@@ -256,21 +262,22 @@ def decode(word: int, config: ArrayConfig) -> Instruction:
         )
         for level in constant.levels
     )
-    values = {}
+    values = {"delay": constant.wait + 1}
     for field in fields(Instruction):
         if (
-            field.name in ("levels", "read_bases", "write_bases", "reads_signed", "column_offsets", "column_write")
+            field.name in ("levels", "read_bases", "write_bases", "reads_signed", "column_write")
             or field.name not in layout.members
         ):
             continue
         value = getattr(constant, field.name)
         values[field.name] = bool(value) if field.type is bool else value
+    reads = [tuple(read.join(base) for base in column) for column in constant.read_bases]
     if config.pixels > 1:
-        values["column_offsets"] = tuple(read.join(offset) for offset in constant.column_offsets)
+        values["column_offsets"] = tuple((column[0] - reads[0][0]) % read.elements for column in reads[1:])
         values["column_write"] = write.join(constant.column_write)
     return Instruction(
         levels=levels,
-        read_bases=tuple(read.join(base) for base in constant.read_bases),
+        read_bases=reads[0],
         write_bases=tuple(write.join(base) for base in constant.write_bases),
         reads_signed=tuple(bool(signed) for signed in constant.reads_signed),
         **values,
@@ -295,6 +302,7 @@ def _check_fits(path: str, shape, value) -> None:
         for index, item in enumerate(value):
             _check_fits(f"{path}[{index}]", shape.elem_shape, item)
     else:
-        high = (1 << Shape.cast(shape).width) - 1
-        if not 0 <= int(value) <= high:
-            raise InputError(f"{path} must be 0..{high} in this array, not {value}; a larger memory widens it")
+        form = Shape.cast(shape)
+        low, high = (-(1 << form.width - 1), (1 << form.width - 1) - 1) if form.signed else (0, (1 << form.width) - 1)
+        if not low <= int(value) <= high:
+            raise InputError(f"{path} must be {low}..{high} in this array, not {value}; a larger memory widens it")

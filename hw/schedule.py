@@ -19,9 +19,12 @@ from itertools import product
 import numpy as np
 
 from hw.accelerator import Latencies
+from hw.config import ArrayConfig
+from hw.fetcher import DIVERT_CYCLES
+from hw.loop_nest import LoopNest
 from hw.mapping import Mapping
 from hw.operations import INPUT, tied_operands
-from hw.sequencer import FETCH_CYCLES
+from hw.sequencer import ADMIT_CYCLES
 from hw.watermark import read_cycles
 from sw.errors import InputError
 
@@ -115,6 +118,7 @@ class Schedule:
         """
         last, before_next = self.mappings[-1], self.delays[0]
         leaves = int(last.logits().max()) + Latencies.of(last.config).logit - (last.steps - 1)
+        leaves += LoopNest.latency(last.config)
         waits = sum(start.waited for start in self.play(images))
         return waits + images * self.round_cycles + self.drain_cycles - max(0, before_next - leaves)
 
@@ -150,11 +154,11 @@ class Schedule:
     @cached_property
     def _gates(self) -> tuple[int, int]:
         """Least cycles from an image's first pixels to the first and to the last step of the first operation."""
-        first = self.mappings[0]
+        first, admitted = self.mappings[0], ADMIT_CYCLES + first_step(self.mappings[0].config)
         if not self.follows:
-            return first.load_cycles + 1, 0
+            return int(first.beat_cycles[-1]) + admitted, 0
         allowed = read_cycles(first)
-        return int(first.beat_cycles[0]) + 2, int((allowed + np.arange(first.steps)[::-1]).max())
+        return int(first.beat_cycles[0]) + admitted, int((allowed + np.arange(first.steps)[::-1]).max())
 
     def play(self, images: int):
         """Yield each Start of an unbroken stream of so many images; in cycle 0 the first pixels are taken."""
@@ -198,6 +202,11 @@ class Schedule:
             start, image = end + delay, images - 1 - slot.age
             yield start, slot, image if image >= 0 else None
             end = start + self.steps(slot)
+
+
+def first_step(config: ArrayConfig) -> int:
+    """Cycles from the start of an instruction to its first step."""
+    return 1 + LoopNest.latency(config)
 
 
 def make_schedule(mappings: tuple[Mapping, ...], kind: str) -> Schedule:
@@ -253,28 +262,16 @@ def _with_ages(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> Schedule
     rounds = range(1, max(ages) + 1)
     drain = tuple(Slot(operation, age - by) for by in rounds for operation, age in enumerate(ages) if age >= by)
     copies = _copies(mappings, ages)
-    delays = _least_fetch_delays(mappings, body, drain)
+    delays = [0] * len(body + drain)
     while True:
+        if drain:  # the sequencer first sees that no image is there, when the body could begin
+            delays[len(body)] = max(delays[len(body)], delays[0] + DIVERT_CYCLES)
         schedule = Schedule(mappings, body, drain, tuple(delays), copies)
         raised = _first_violation(schedule) or _late_input(schedule)
         if raised is None:
             return schedule
         slot, missing = raised
         delays[slot] += missing
-        if slot == 0 and drain:
-            delays[len(body)] = max(delays[len(body)], delays[0] + FETCH_CYCLES)
-
-
-def _least_fetch_delays(mappings, body, drain) -> list[int]:
-    """Delays that give the sequencer the time to fetch each instruction."""
-    slots = body + drain
-    before = (body[-1], *slots[:-1])
-    delays = [max(0, FETCH_CYCLES - mappings[slot.operation].steps) for slot in before]
-    if drain:
-        delays[len(body)] = delays[0] + FETCH_CYCLES  # the sequencer first sees that no image is there
-        delays[0] = max(delays[0], FETCH_CYCLES - mappings[drain[-1].operation].steps)
-        delays[len(body)] = max(delays[len(body)], delays[0] + FETCH_CYCLES)
-    return delays
 
 
 def _first_violation(schedule: Schedule) -> tuple[int, int] | None:
@@ -338,7 +335,8 @@ def _late_input(schedule: Schedule) -> tuple[int, int] | None:
     """Slot 0 and the missing cycles, if a saturated pixel stream could not refill the buffers in time."""
     first = schedule.mappings[0]
     load = first.load_cycles
-    used = first.steps  # from the start of a round to the release of its buffer
-    least = max(load, -(-(used + load + 1) // 2))
+    # From a start to the release of its buffer, to its next image, to the start with that one: two rounds at least.
+    cycle = first.steps + LoopNest.latency(first.config) + load + ADMIT_CYCLES
+    least = max(load, -(-cycle // 2))
     missing = least - schedule.round_cycles
     return (0, missing) if missing > 0 else None

@@ -13,10 +13,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import ArrayConfig
+from hw.loop_nest import step_layout
 from hw.mapping import Mapping
 from hw.memories import BankedMemory
-from hw.program import header_layout, input_address, read_address
-from hw.stream import delayed
+from hw.program import header_layout, input_address
+from hw.stream import delayed, pipeline
 
 UPDATE_CYCLES = 1
 """Cycles from a write to the first step that may know of it, where the memory needs no more."""
@@ -64,8 +65,7 @@ class Watermark(wiring.Component):
     -------
     header: In(header_layout).
     written, next_start, full: In, from the loader.
-    start: In(1), with it `reads_input` and `odd`: In(1), an operation starts; does it read the input, and which image.
-    read: In(read_address), of the next step. ends: In(1), it is the last one.
+    i: In(pipeline(step_layout)), the step that is to be made.
     hold: Out(1), what it reads is not yet written.
     """
 
@@ -77,11 +77,7 @@ class Watermark(wiring.Component):
                 "written": In(1),
                 "next_start": In(input_address(config)),
                 "full": In(2),
-                "start": In(1),
-                "reads_input": In(1),
-                "odd": In(1),
-                "read": In(read_address(config)),
-                "ends": In(1),
+                "i": In(pipeline(step_layout(config))),
                 "hold": Out(1),
             }
         )
@@ -94,10 +90,8 @@ class Watermark(wiring.Component):
         full = delayed(m, self.full, late, reset=True)
         with m.If(self.written):
             m.d.sync += mark.eq(self.next_start.word - self.header.ahead)
-        reads_input, odd = Signal(), Signal()
-        with m.If(self.start):
-            m.d.sync += [reads_input.eq(self.reads_input), odd.eq(self.odd)]
-        is_full = Mux(odd, full[1], full[0])
-        behind = self.read.word.as_unsigned() > delayed(m, mark, late, reset=True)
-        m.d.comb += self.hold.eq(reads_input & ~is_full & (behind | self.ends))
+        step = self.i.payload
+        is_full = Mux(step.odd, full[1], full[0])
+        behind = step.reads[0].word.as_unsigned() > delayed(m, mark, late, reset=True)
+        m.d.comb += self.hold.eq(self.i.valid & ~step.reads_hidden & ~is_full & (behind | step.ends))
         return m

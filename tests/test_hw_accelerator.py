@@ -9,8 +9,10 @@ from rtl import run
 
 from hw.accelerator import Counters, Latencies
 from hw.compiler import Compiled, compile_network, size_array
+from hw.loop_nest import LoopNest
 from hw.mapping import Mapping
 from hw.schedule import SCHEDULES, SEARCHED_OPERATIONS
+from hw.sequencer import ADMIT_CYCLES
 from sim.amaranth_sim import simulate_component
 from sim.protocol import BACK_PRESSURE, IDLE, pack, payloads
 from sw.golden import infer
@@ -114,7 +116,7 @@ def check_values(compiled: Compiled, images: np.ndarray, **options):
 
 
 def first_result_cycle(compiled: Compiled) -> int:
-    """Cycle of the first image's last logit: its pixels, its layers, and the way of the sum to the port."""
+    """Cycle of the first image's last logit: its pixels, the way to a step, its layers, and that of the sum to the port."""
     schedule = compiled.schedule
     slots = [*schedule.body * schedule.stages, *schedule.drain]
     delays = [*schedule.delays[: len(schedule.body)] * schedule.stages, *schedule.delays[len(schedule.body) :]]
@@ -123,7 +125,8 @@ def first_result_cycle(compiled: Compiled) -> int:
     wanted = rounds * len(schedule.body)
     steps = sum(schedule.steps(slot) for slot in slots[:wanted]) + sum(delays[1:wanted])
     logits = schedule.mappings[last].last_lanes
-    return schedule.mappings[0].load_cycles + steps + Latencies.of(compiled.config).logit + logits - 1
+    before = schedule.mappings[0].load_cycles - 1 + ADMIT_CYCLES + 1 + LoopNest.latency(compiled.config)
+    return before + steps + Latencies.of(compiled.config).logit + logits - 1
 
 
 def check(case: Case) -> None:

@@ -1,0 +1,74 @@
+"""Fetcher: reads the program ahead of the sequencer, so that an instruction can start in any cycle.
+
+Two instructions are on their way: one in the output register of the program memory, and the `next` one, which
+starts next. Both move on when the next one is taken. Behind the end of a segment comes the begin of the body;
+`divert` drops both and reads the drain segment.
+"""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.config import ArrayConfig
+from hw.program import header_layout, instruction_layout
+
+DIVERT_CYCLES = 3
+"""Cycles from `divert` to the first one in which the drain segment's first instruction can start."""
+
+
+class Fetcher(wiring.Component):
+    """Keeps the next instruction ready.
+
+    Parameters
+    ----------
+    config: the array.
+
+    Members
+    -------
+    header: In(header_layout).
+    address, enable: Out, instruction: In: the program memory, whose output register `enable` moves on.
+    next: Out(instruction_layout), valid: Out(1): the instruction that starts next. upcoming_wait: Out, `wait` of
+        the one behind it, which takes its place with `enable`.
+    take: In(1), with `valid`, it starts. divert: In(1), drop it; the drain segment comes next.
+
+    An instruction a cycle; 2 cycles from a reset to the first one.
+    """
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        super().__init__(
+            {
+                "header": In(header_layout(config)),
+                "address": Out(ceil_log2(config.program_words)),
+                "enable": Out(1),
+                "instruction": In(instruction_layout(config)),
+                "next": Out(instruction_layout(config)),
+                "valid": Out(1),
+                "upcoming_wait": Out(instruction_layout(config)["wait"].shape),
+                "take": In(1),
+                "divert": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Build the address, and the register behind the memory's."""
+        m = Module()
+        following, read = Signal.like(self.address), Signal()  # `read`: the memory's register holds an instruction
+        next_instruction = Signal(self.next.shape(), reset_less=True)
+        m.d.comb += [
+            self.next.eq(next_instruction),
+            self.upcoming_wait.eq(self.instruction.wait),
+            self.enable.eq(self.take | ~self.valid),
+            self.address.eq(Mux(read & self.instruction.ends_segment, 0, following)),
+        ]
+        with m.If(self.divert):
+            m.d.sync += [following.eq(self.header.drain_start), read.eq(0), self.valid.eq(0)]
+        with m.Elif(self.enable):
+            m.d.sync += [
+                following.eq(self.address + 1),
+                read.eq(1),
+                next_instruction.eq(self.instruction),
+                self.valid.eq(read),
+            ]
+        return m
