@@ -5,12 +5,15 @@ import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from amarray import commands, fpga, report
+from amarray import board, commands, fpga, report
 from amarray.demo import demo
 from amarray.exporting import FORMATS, export
 from amarray.quantizing import CALIBRATION_IMAGES, quantize
 from amarray.training import train
+from hw.fpga.board_top import BAUD
+from hw.fpga.boards import BOARDS
 from hw.fpga.devices import DEVICES
+from hw.fpga.driver import LinkError
 from hw.schedule import SCHEDULES
 from hw.yosys import ToolError
 from sim.bench import SimulationError
@@ -37,6 +40,8 @@ Start with `amarray demo`. Step by step, each command taking what the one before
   amarray explain build --image 17
   amarray synth build --device ecp5-85k
   amarray place build --device ecp5-85k --seeds 5
+  amarray bitstream build --board ulx3s
+  amarray run 17 --port /dev/ttyUSB0 --network mlp.npz
 A shipped network needs no training:
   amarray evaluate cnn
   amarray quantize cnn --weight-bits 4 --sweep
@@ -63,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         result = options.run(options)
     except (InputError, OSError) as error:
         return _fail(2, error)
-    except (SimulationError, ToolError) as error:
+    except (SimulationError, ToolError, LinkError) as error:
         return _fail(1, error)
     except KeyboardInterrupt as stop:
         return _fail(130, stop.args[0] if stop.args else "stopped; nothing was left half-written")
@@ -95,6 +100,8 @@ def _parser() -> Parser:
     _add_explain(subparsers)
     _add_synth(subparsers)
     _add_place(subparsers)
+    _add_bitstream(subparsers)
+    _add_run(subparsers)
     _add_demo(subparsers)
     return parser
 
@@ -297,6 +304,33 @@ def _add_place(subparsers) -> None:
         metavar="N",
         help="placements, of which the median counts (default: %(default)s)",
     )
+
+
+def _add_bitstream(subparsers) -> None:
+    text = "Make a bitstream of a build for a board: PLL, UART, LEDs; refused where the clock is not met."
+    parser = _add(subparsers, "bitstream", board.bitstream, report.show_bitstream, text)
+    parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    parser.add_argument("--board", required=True, metavar="NAME", help=", ".join(BOARDS))
+    parser.add_argument("--device", metavar="NAME", help="FPGA of the board, where it exists with several")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="of the array (default: the board's)")
+    _add_baud(parser)
+    parser.add_argument("--seed", type=int, default=1, help="of the placement (default: %(default)s)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: in BUILD, by the board's name)")
+
+
+def _add_run(subparsers) -> None:
+    text = "Classify an image on a board: label, logits and counters."
+    parser = _add(subparsers, "run", board.run, report.show_run, text)
+    parser.add_argument("image", metavar="IMAGE", help="number of a test image, or a .npy or binary .pgm file")
+    _add_data(parser)
+    parser.add_argument("--port", required=True, metavar="PORT", help="serial port of the board, as /dev/ttyUSB0")
+    _add_baud(parser)
+    parser.add_argument("--load", metavar="FILE", help="load image that `amarray load` wrote, to load first")
+    parser.add_argument("--network", metavar="NETWORK", help="that runs on the board: compare with its golden model")
+
+
+def _add_baud(parser) -> None:
+    parser.add_argument("--baud", type=int, default=BAUD, help="bits a second of the UART (default: %(default)s)")
 
 
 def _add_device(parser) -> None:

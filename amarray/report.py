@@ -214,6 +214,34 @@ def show_placement(result: dict) -> None:
         _print(f"note: {note}")
 
 
+def show_bitstream(result: dict) -> None:
+    """After `amarray bitstream`."""
+    _facts(
+        f"{result['build']} on {result['board']} ({result['device']})",
+        {
+            "clock": f"{result['clock_mhz']:g} MHz",
+            "clock that nextpnr finds": f"{result['reached_mhz']:.1f} MHz",
+            "limited by the path": f"{result['critical_path']['from']} to {result['critical_path']['to']}",
+            **_resources({name: result[name] for name in RESOURCE_NAMES}, result["available"]),
+            "images per second of the array": f"{result['images_per_second']:,.0f}",
+            "UART": f"{result['baud']} baud",
+            "bitstream": result["file"],
+        },
+    )
+    _next(result["loader"])
+
+
+def show_run(result: dict) -> None:
+    """After `amarray run`."""
+    cycles, clock = result["busy_cycles"], result["board"]["clock_hz"]
+    facts = {"label": str(result["label"]), "logits": ", ".join(map(str, result["logits"]))}
+    if "golden" in result:
+        facts["golden model"] = f"NOT EQUAL: {result['golden']}" if result["mismatches"] else "equal"
+    facts["cycles of this image"] = f"{cycles:,}, {cycles / clock * 1e6:.1f} us at {clock / 1e6:g} MHz"
+    _facts(f"image {result['image']} on {result['port']}", facts)
+    _facts("counters since reset", {name: f"{value:,}" for name, value in result["counters"].items()})
+
+
 def show_demo(result: dict) -> None:
     """After `amarray demo`: what was proven and measured."""
     reused = set(result["reused"])

@@ -24,6 +24,8 @@ MAGIC = b"amar"
 VERSION = 1
 NUMBER_BYTES = 4
 """Bytes of a number and of each field before the payload."""
+HEADER_START = 5 * NUMBER_BYTES
+"""Byte in which the header begins, after the four fields and the number of its words."""
 
 
 def preamble(config: ArrayConfig) -> bytes:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from amaranth import Shape
 from amaranth.lib import data
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
 from hw import yosys
@@ -67,15 +68,26 @@ def port_map(accelerator: Accelerator) -> dict[str, dict]:
 
 
 def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
-    """Write the accelerator as Verilog, by way of yosys; returns its port map.
+    """Write the accelerator as Verilog with a header of ours; returns its port map."""
+    accelerator = compiled.accelerator()
+    ports = port_map(accelerator)
+    convert(accelerator, TOP, path)
+    config, network = compiled.config, compiled.network
+    cycles = compiled.schedule.round_cycles
+    title = f"{network.name} on {config.lanes} lanes x {config.taps} taps, an image every {cycles} cycles"
+    _, _, body = path.read_text(encoding="utf-8").partition("\n")  # drop yosys's own first line
+    path.write_text(HEADER.format(title=title, yosys=yosys.version()) + body, encoding="utf-8")
+    return ports
+
+
+def convert(component: wiring.Component, name: str, path: Path, *, attributes: bool = False) -> None:
+    """Write a component as the Verilog module `name`, by way of yosys; with the attributes of its cells or without.
 
     Processes become multiplexers: Icarus simulates these many times faster than processes.
     Multiplexers of many ways become trees: yosys would write functions whose names Icarus takes for a system's.
     """
-    accelerator = compiled.accelerator()
-    ports = port_map(accelerator)
     designs = []
-    for index, text in enumerate(BlockExport().convert(accelerator, TOP)):
+    for index, text in enumerate(BlockExport().convert(component, name)):
         designs.append(path.with_suffix(f".{index}.il"))
         designs[-1].write_text(text, encoding="utf-8")
     yosys.run(
@@ -85,19 +97,13 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
         pmuxtree
         clean
         memory_collect
-        write_verilog -norename -noattr {path.name}
+        write_verilog -norename {"" if attributes else "-noattr"} {path.name}
         """,
         path.parent,
         path.name,
     )
     for design in designs:
         design.unlink()
-    config, network = compiled.config, compiled.network
-    cycles = compiled.schedule.round_cycles
-    title = f"{network.name} on {config.lanes} lanes x {config.taps} taps, an image every {cycles} cycles"
-    _, _, body = path.read_text(encoding="utf-8").partition("\n")  # drop yosys's own first line
-    path.write_text(HEADER.format(title=title, yosys=yosys.version()) + body, encoding="utf-8")
-    return ports
 
 
 def write_memory(words, bits: int, path: Path) -> None:

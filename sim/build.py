@@ -34,12 +34,12 @@ def missing_tools(simulator: str) -> list[str]:
     return missing if find_libpython() else [*missing, "a Python with a shared library (libpython)"]
 
 
-def compiled(verilog: Path, folder: Path, simulator: str, waves: bool = False) -> Path:
+def compiled(verilog: Path, folder: Path, simulator: str, waves: bool = False, top: str = TOP) -> Path:
     """The folder of the compiled simulator, compiled now if it does not exist.
 
     Parameters
     ----------
-    verilog: file with the module `accelerator`.
+    verilog: file with the module `top`.
     folder: where the folders of compiled simulators lie.
     simulator: a name in TOOLS.
     waves: able to write waveforms, which is slower.
@@ -53,23 +53,23 @@ def compiled(verilog: Path, folder: Path, simulator: str, waves: bool = False) -
         )
     key = hashlib.sha256(verilog.read_bytes())
     runner = (importlib.metadata.version("cocotb"), str(cocotb_tools.config.libs_dir))
-    key.update(repr((tool.ARGUMENTS, tool.version(), runner, waves)).encode())
+    key.update(repr((tool.ARGUMENTS, tool.version(), runner, waves, top)).encode())
     place = folder / f"{simulator}-{key.hexdigest()[:16]}"
     if not place.is_dir():
-        _compile(verilog, place, simulator, waves)
+        _compile(verilog, place, simulator, waves, top)
     return place
 
 
-def _compile(verilog: Path, place: Path, simulator: str, waves: bool) -> None:
+def _compile(verilog: Path, place: Path, simulator: str, waves: bool, top: str) -> None:
     """Compile in a temporary folder, since make cannot in one with spaces; what a run needs appears in one step."""
     tool = TOOLS[simulator]
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder, log = Path(name), Path(name) / "log"
-        options = tool.build_options(verilog, folder, waves)
+        options = tool.build_options(verilog, folder, waves, top)
         with cocotb_environment(simulator):
             try:
                 get_runner(simulator).build(
-                    **options, hdl_toplevel=TOP, timescale=("1ns", "1ps"), build_dir=folder / "build", log_file=log
+                    **options, hdl_toplevel=top, timescale=("1ns", "1ps"), build_dir=folder / "build", log_file=log
                 )
             except RuntimeError as error:
                 raise SimulationError(f"{simulator} does not compile {verilog}: {first_error(log)}") from error
@@ -77,7 +77,7 @@ def _compile(verilog: Path, place: Path, simulator: str, waves: bool) -> None:
         with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parent) as beside:
             product = Path(beside) / place.name
             product.mkdir()
-            shutil.move(folder / "build" / tool.PRODUCT, product)
+            shutil.move(folder / "build" / tool.product(top), product)
             with suppress(OSError):  # where another process was faster, its result is as good as ours
                 product.rename(place)
 

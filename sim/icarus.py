@@ -8,15 +8,13 @@ from pathlib import Path
 ARGUMENTS = ("-g2005",)
 """For iverilog. yosys writes Verilog of 2005; under the runner's own -g2012 Icarus 11 never evaluates an `always @*`
 whose inputs do not change, and its output stays X."""
-PRODUCT = "sim.vvp"
-"""File that the build makes and a run needs."""
 WAVES = "waves.fst"
 """File that a run writes its waveforms to."""
-_WAVES_MODULE = f"""
+_WAVES_MODULE = """
 module waves;
   initial begin
-    $dumpfile("{WAVES}");
-    $dumpvars(0, accelerator);
+    $dumpfile("{file}");
+    $dumpvars(0, {top});
   end
 endmodule
 """
@@ -37,10 +35,15 @@ def environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath)}
 
 
-def build_options(verilog: Path, folder: Path, waves: bool) -> dict:
+def product(top: str) -> str:
+    """File that the build makes and a run needs."""
+    return "sim.vvp"
+
+
+def build_options(verilog: Path, folder: Path, waves: bool, top: str) -> dict:
     """Arguments of the runner's `build`. The runner's own module for waveforms does not compile with -g2005."""
     if not waves:
         return {"sources": [verilog], "build_args": ARGUMENTS}
     module = folder / "waves.v"
-    module.write_text(_WAVES_MODULE, encoding="utf-8")
+    module.write_text(_WAVES_MODULE.format(file=WAVES, top=top), encoding="utf-8")
     return {"sources": [verilog, module], "build_args": (*ARGUMENTS, "-s", "waves")}

@@ -40,44 +40,58 @@ def launch(
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         job.save(folder / "job.npz")
-        with _progress_pipe(folder / "progress", progress), cocotb_environment(simulator):
-            try:
-                get_runner(simulator).test(
-                    test_module="sim.cosim_images",
-                    hdl_toplevel=TOP,
-                    hdl_toplevel_lang="verilog",
-                    build_dir=compiled,
-                    test_dir=folder,
-                    results_xml=str(folder / "results.xml"),
-                    log_file=folder / "log",
-                    waves=waves is not None,
-                    plusargs=[
-                        f"+job={folder / 'job.npz'}",
-                        f"+results={folder / 'results.npz'}",
-                        f"+progress={folder / 'progress'}",
-                    ],
-                )
-            except RuntimeError as error:
-                raise SimulationError(f"{simulator} failed: {first_error(folder / 'log')}") from error
+        with _progress_pipe(folder / "progress", progress):
+            run_test(
+                simulator,
+                compiled,
+                folder,
+                module="sim.cosim_images",
+                top=TOP,
+                waves=waves is not None,
+                plusargs=[
+                    f"+job={folder / 'job.npz'}",
+                    f"+results={folder / 'results.npz'}",
+                    f"+progress={folder / 'progress'}",
+                ],
+            )
         if waves:
             shutil.copyfile(folder / TOOLS[simulator].WAVES, waves)
-        _require_success(simulator, folder)
+        if not (folder / "results.npz").is_file():
+            raise SimulationError(f"{simulator} ended before the test did: {first_error(folder / 'log')}")
         with np.load(folder / "results.npz") as file:
             results = dict(file)
     counters = {name: int(results.pop(f"counter_{name}")) for name in job.counters}
     return results | {"loaded_cycle": int(results["loaded_cycle"]), "counters": counters}
 
 
-def _require_success(simulator: str, folder: Path) -> None:
-    """Raise SimulationError with the reason that cocotb wrote down, unless its test passed."""
+def run_test(
+    simulator: str, compiled: Path, folder: Path, *, module: str, top: str, plusargs: list[str], waves: bool = False
+) -> None:
+    """Run the cocotb test `module` on the Verilog module `top`, in `folder`, which then holds the log.
+
+    Raises SimulationError with the reason, if the test fails or the simulator ends without a result.
+    """
+    with cocotb_environment(simulator):
+        try:
+            get_runner(simulator).test(
+                test_module=module,
+                hdl_toplevel=top,
+                hdl_toplevel_lang="verilog",
+                build_dir=compiled,
+                test_dir=folder,
+                results_xml=str(folder / "results.xml"),
+                log_file=folder / "log",
+                waves=waves,
+                plusargs=plusargs,
+            )
+        except RuntimeError as error:
+            raise SimulationError(f"{simulator} failed: {first_error(folder / 'log')}") from error
     if not (folder / "results.xml").is_file():
         raise SimulationError(f"{simulator} ended without a result: {first_error(folder / 'log')}")
     for case in ElementTree.parse(folder / "results.xml").iter("testcase"):
         for failure in (*case.iter("failure"), *case.iter("error")):
             kind, reason = failure.get("type"), " ".join(failure.get("message", "").split())
             raise SimulationError(reason if kind == SimulationError.__name__ else f"{kind}: {reason}")
-    if not (folder / "results.npz").is_file():
-        raise SimulationError(f"{simulator} ended before the test did: {first_error(folder / 'log')}")
 
 
 @contextmanager

@@ -11,17 +11,11 @@ ARGUMENTS = ("--no-public-flat-rw", "-Wno-lint", "-CFLAGS", "-O1")
 """For verilator. The first one takes back what cocotb's runner asks for, access to every signal, which costs
 about twice the time to compile and to run; _ACCESS grants what the testbench needs. Lint is off: it warns of widths
 that yosys chose. With -O1 the sum of compiling and a million cycles is about least."""
-_ACCESS = """\
-`verilator_config
-public_flat_rw -module "accelerator" -var "clk"
-public_flat_rw -module "accelerator" -var "rst"
-public_flat_rw -module "accelerator" -var "i_pixels__*"
-public_flat_rw -module "accelerator" -var "i_load__*"
-public_flat_rw -module "accelerator" -var "o_result__*"
-public_flat_rw -module "accelerator" -var "counters__*"
-"""
-PRODUCT = "accelerator"
-"""File that the build makes and a run needs."""
+_ACCESS = {
+    "accelerator": ("clk", "rst", "i_pixels__*", "i_load__*", "o_result__*", "counters__*"),
+    "board": ("clk", "rst", "rx", "tx", "leds"),
+}
+"""Per top module the ports that a testbench drives or reads."""
 WAVES = "dump.vcd"
 """File that a run writes its waveforms to."""
 
@@ -59,10 +53,16 @@ def environment() -> dict[str, str]:
     }
 
 
-def build_options(verilog: Path, folder: Path, waves: bool) -> dict:
+def product(top: str) -> str:
+    """File that the build makes and a run needs."""
+    return top
+
+
+def build_options(verilog: Path, folder: Path, waves: bool, top: str) -> dict:
     """Arguments of the runner's `build`."""
     access = folder / "access.vlt"
-    access.write_text(_ACCESS, encoding="utf-8")
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"\n' for name in _ACCESS[top]]
+    access.write_text("".join(["`verilator_config\n", *lines]), encoding="utf-8")
     return {"sources": [access, verilog], "build_args": ARGUMENTS, "waves": waves}
 
 

@@ -4,6 +4,7 @@ import sys
 import pytest
 from sim_designs import VERILOG
 
+from hw.verilog import TOP
 from sim import build, icarus, verilator
 from sim.bench import SimulationError
 from sw.errors import InputError
@@ -21,7 +22,7 @@ def test_what_is_compiled_is_used_again(source, tmp_path, monkeypatch):
     first = build.compiled(source, tmp_path / "sim", "icarus")
     monkeypatch.setattr(build, "_compile", None)
     assert build.compiled(source, tmp_path / "sim", "icarus") == first
-    assert [path.name for path in first.iterdir()] == [icarus.PRODUCT]
+    assert [path.name for path in first.iterdir()] == [icarus.product(TOP)]
     assert list((tmp_path / "sim").iterdir()) == [first]
 
 
@@ -58,7 +59,7 @@ def test_another_verilator_on_the_path_is_not_used(source, tmp_path, monkeypatch
     other.chmod(0o755)
     monkeypatch.setenv("PATH", f"{other.parent}:{os.environ['PATH']}")
     folder = build.compiled(source, tmp_path / "a folder", "verilator")
-    assert (folder / verilator.PRODUCT).is_file()
+    assert (folder / verilator.product(TOP)).is_file()
 
 
 @pytest.mark.parametrize("simulator", build.TOOLS)

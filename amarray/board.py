@@ -1,0 +1,174 @@
+"""`amarray bitstream` and `amarray run`: a build on a board, and images through it."""
+
+import argparse
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from amarray.data import load_data
+from amarray.progress import bar
+from hw import build as builds
+from hw.fpga import tools
+from hw.fpga.bitstream import SUFFIX, pack
+from hw.fpga.board_top import SILENCE, TOP, BoardTop
+from hw.fpga.boards import find_board
+from hw.fpga.driver import Driver
+from hw.fpga.place import check_fit, place
+from hw.fpga.synth import synthesize
+from hw.verilog import convert
+from hw.yosys import ToolError
+from sw import network_file
+from sw.errors import InputError
+from sw.golden import infer
+from sw.shipped import network_path
+
+PATIENCE = 1.0
+"""Seconds that a read from the board waits, besides the silence that ends a frame."""
+
+
+def bitstream(options: argparse.Namespace) -> dict:
+    """`amarray bitstream`."""
+    board = find_board(options.board)
+    device = board.device(options.device)
+    tools.version(device.nextpnr)  # refuses here, before minutes of synthesis
+    build = builds.load(Path(options.build))
+    top = BoardTop(board, device, build.compiled, clock=options.clock, baud=options.baud)
+    output = Path(options.output) if options.output else build.folder / f"{board.name}{SUFFIX[device.nextpnr]}"
+    with tempfile.TemporaryDirectory(prefix="amarray-") as name:
+        folder = Path(name)
+        verilog, netlist, placed = folder / "board.v", folder / "netlist.json", folder / "placed"
+        with bar(f"synthesize for {device.name}", None, ""):
+            convert(top, TOP, verilog, attributes=True)
+            synthesized = synthesize(verilog, device, top=TOP, netlist=netlist)
+        check_fit(device, synthesized["resources"])
+        pins = folder / "pins"
+        pins.write_text(board.constraints(device.family), encoding="utf-8")
+        with bar(f"place on {board.title}", None, ""):
+            found = place(netlist, device, options.seed, constraints=pins, frequency=top.mhz, output=placed)
+        reached = min([found["clock_mhz"], *(limit["mhz"] for limit in synthesized["limits"])])
+        path = found["critical_path"]
+        if reached < top.mhz:
+            raise ToolError(
+                f"{board.title} reaches {reached:.1f} MHz with seed {options.seed}, limited from {path['from']} to "
+                f"{path['to']}, less than its clock of {top.mhz:g} MHz, so there is no bitstream; ask for less with "
+                f"--clock, or take another --seed"
+            )
+        with bar("pack the bitstream", None, ""):
+            pack(placed, device, output)
+    return {
+        "build": str(build.folder),
+        "board": board.name,
+        "device": device.name,
+        "clock_mhz": top.mhz,
+        "reached_mhz": reached,
+        "critical_path": path,
+        "seed": options.seed,
+        "baud": options.baud,
+        **synthesized["resources"],
+        "available": synthesized["available"],
+        "images_per_second": top.mhz * 1e6 / build.compiled.schedule.round_cycles,
+        "file": str(output),
+        "loader": f"{board.loader} {output}",
+    }
+
+
+def run(options: argparse.Namespace) -> dict:
+    """`amarray run`."""
+    pixels = read_image(options.image, options.data)
+    network = network_file.load(network_path(options.network)) if options.network else None
+    load_image = Path(options.load).read_bytes() if options.load else None
+    port = open_port(options.port, options.baud)
+    try:
+        driver = Driver(port)
+        info = driver.info()
+        if load_image is not None:
+            with bar(f"load {options.load}", None, ""):
+                info = driver.load(load_image, info)
+        before = driver.counters()
+        result = driver.classify(pixels, info)
+        counters = driver.counters()
+    finally:
+        port.close()
+    answer = {
+        "port": options.port,
+        "image": options.image,
+        "label": result.label,
+        "logits": result.logits.tolist(),
+        "counters": counters,
+        "busy_cycles": (counters["busy"] - before["busy"]) % (1 << 32),
+        "board": asdict(info),
+    }
+    if network is None:
+        return answer
+    golden = infer(network, pixels[None], all_taps=False)
+    same = np.array_equal(golden.logits[0], result.logits) and golden.labels[0] == result.label
+    return answer | {"network": network.name, "mismatches": int(not same), "golden": golden.logits[0].tolist()}
+
+
+def open_port(name: str, baud: int):
+    """The serial port, a hw.fpga.driver.Port that can be closed.
+
+    Raises InputError where pyserial is not installed or the port cannot be opened.
+    """
+    try:
+        import serial
+    except ImportError:
+        raise InputError("a serial port needs pyserial, which is not installed: pip install 'amarray[fpga]'") from None
+    try:
+        port = serial.serial_for_url(name, baudrate=baud, timeout=SILENCE + PATIENCE)
+    except (serial.SerialException, ValueError) as error:
+        raise InputError(f"port {name} cannot be opened: {error}; name one such as /dev/ttyUSB0") from error
+    port.reset_input_buffer()
+    return port
+
+
+def read_image(name: str, data: str | None) -> np.ndarray:
+    """(height, width, channels) uint8 pixels: a test image by its number, a .npy or a binary .pgm file."""
+    if name.isdecimal():
+        images = load_data(data).test_images
+        if int(name) >= len(images):
+            raise InputError(f"image must be 0..{len(images) - 1}, not {name}")
+        return images[int(name)]
+    path = Path(name)
+    if path.suffix not in (".npy", ".pgm"):
+        raise InputError(f"image must be the number of a test image, a .npy or a .pgm file, not {name}")
+    pixels = _read_npy(path) if path.suffix == ".npy" else _read_pgm(path)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
+        raise InputError(f"{path} must hold (height, width) or (height, width, channels) uint8 pixels")
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise InputError(f"{path} is no .npy file: {error}") from error
+
+
+def _read_pgm(path: Path) -> np.ndarray:
+    """Binary PGM: P5, width, height, greatest value, one white space, pixels; comments begin with #."""
+    data, at, fields = path.read_bytes(), 0, []
+    while len(fields) < 4:
+        line_end = data.find(b"\n", at)
+        if data[at : at + 1].isspace():
+            at += 1
+        elif data[at : at + 1] == b"#" and line_end >= 0:
+            at = line_end + 1
+        else:
+            end = at
+            while end < len(data) and not data[end : end + 1].isspace():
+                end += 1
+            fields.append(data[at:end])
+            if end >= len(data):
+                break
+            at = end
+    kind, *numbers = fields
+    if kind != b"P5" or len(numbers) < 3 or not all(number.isdigit() for number in numbers):
+        raise InputError(f"{path} must be a binary .pgm file, which begins with P5, width, height and 255")
+    width, height, most = map(int, numbers)
+    pixels = np.frombuffer(data[at + 1 :], dtype=np.uint8)
+    if most != 255 or len(pixels) != width * height:
+        raise InputError(f"{path} must have {width * height} pixels of 0..255, not {len(pixels)} of 0..{most}")
+    return pixels.reshape(height, width)

@@ -1,0 +1,92 @@
+"""The top of a board without a PLL, by its pins: power-on reset, button, polarity of the LEDs."""
+
+import pytest
+from amaranth.sim import Simulator
+from networks import random_images, random_network
+from rtl import check_refusal
+
+from hw.compiler import compile_network, size_array
+from hw.fpga.board_top import RESET_CYCLES, BoardTop, baud_divisor
+from hw.fpga.boards import find_board
+from hw.fpga.frames import ANSWER, HEADER_BYTES, START, Command, encode
+from sw.errors import InputError
+from sw.golden import infer
+
+NETWORK = random_network(5, [20, 5, 3])
+COMPILED = compile_network(NETWORK, size_array(NETWORK, lanes=2, taps=3))
+DIVISOR = 4
+FRAME_CYCLES = 60 * 10 * DIVISOR
+
+
+def top(**options) -> BoardTop:
+    board = find_board("tangnano9k")
+    return BoardTop(board, board.device(), COMPILED, **options)
+
+
+def test_button_and_leds():
+    board = top(baud=27_000_000 // DIVISOR)
+    assert board.mhz == 27
+    image = random_images(1, NETWORK, 1)
+    label = int(infer(NETWORK, image, all_taps=False).labels[0])
+    request = encode(Command.IMAGE, image.tobytes() + b"\0")
+    seen = {}
+
+    async def cycle(ctx):
+        for level in (1, 0):
+            ctx.set(board.clk, level)
+            await ctx.delay(1e-8)
+
+    async def ask(ctx) -> bytes:
+        """Send an image; returns the bytes that come within a frame's time."""
+        wire = [bit for byte in request for bit in (0, *(byte >> i & 1 for i in range(8)), 1) for _ in range(DIVISOR)]
+        levels = []
+        for level in wire + [1] * FRAME_CYCLES:
+            ctx.set(board.rx, level)
+            levels.append(ctx.get(board.tx))
+            await cycle(ctx)
+        found = []
+        while 0 in levels:
+            levels = levels[levels.index(0) :]
+            samples = levels[DIVISOR // 2 :: DIVISOR][1:9]
+            found.append(sum(bit << i for i, bit in enumerate(samples)))
+            levels = levels[10 * DIVISOR - 1 :]
+        return bytes(found)
+
+    async def testbench(ctx):
+        ctx.set(board.rx, 1)
+        ctx.set(board.button, 1)
+        for _ in range(10):
+            await cycle(ctx)
+        seen["in reset"] = await ask(ctx)  # shorter than the reset
+        for _ in range(RESET_CYCLES):
+            await cycle(ctx)
+        seen["dark"] = ctx.get(board.leds)
+        seen["answer"] = await ask(ctx)
+        seen["lit"] = ctx.get(board.leds)
+        ctx.set(board.button, 0)
+        for _ in range(10):
+            await cycle(ctx)
+        ctx.set(board.button, 1)
+        seen["pressed"] = ctx.get(board.leds)
+
+    simulator = Simulator(board)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert seen["in reset"] == b""
+    assert seen["dark"] == 0b111111  # off at 1
+    assert seen["answer"][:2] == bytes([START, Command.IMAGE | ANSWER])
+    assert seen["answer"][HEADER_BYTES] == 0
+    assert seen["lit"] == 0b111111 ^ (1 << 5 | label)
+    assert seen["pressed"] == 0b111111
+
+
+def test_baud_rate_must_be_one_that_the_clock_makes():
+    assert baud_divisor(27, 115200) == 234
+    with pytest.raises(InputError, match=r"baud must be 300..6000000 with a clock of 24 MHz, not 8000000"):
+        baud_divisor(24, 8_000_000)
+    with pytest.raises(InputError, match="whole fraction of the clock of 24 MHz, within 1%, not 5300000"):
+        baud_divisor(24, 5_300_000)
+
+
+def test_a_clock_that_the_pll_cannot_make_is_refused():
+    check_refusal(InputError, "clock must be one that the PLL makes of 27 MHz", lambda: top(clock=900))
