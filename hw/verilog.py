@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from amaranth import Shape
-from amaranth.lib import data
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 

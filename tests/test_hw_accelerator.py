@@ -116,7 +116,7 @@ def check_values(compiled: Compiled, images: np.ndarray, **options):
 
 
 def first_result_cycle(compiled: Compiled) -> int:
-    """Cycle of the first image's last logit: its pixels, the way to a step, its layers, the way of the sum to the port."""
+    """Cycle of the first image's last logit: its pixels, its layers, the ways to a step and from a sum."""
     schedule = compiled.schedule
     slots = [*schedule.body * schedule.stages, *schedule.drain]
     delays = [*schedule.delays[: len(schedule.body)] * schedule.stages, *schedule.delays[len(schedule.body) :]]
