@@ -74,18 +74,22 @@ module DP16KD (
   wire [17:0] founda = DATA_WIDTH_A >= 18 ? words[worda] : words[worda] >> place(DATA_WIDTH_A, ada[3:0]);
   wire [17:0] foundb = DATA_WIDTH_B >= 18 ? words[wordb] : words[wordb] >> place(DATA_WIDTH_B, adb[3:0]);
 
-  always @(posedge CLKA) begin
+  // A word of 36 bits is read by the clock of port B, registers included.
+  wire clka = DATA_WIDTH_B == 36 ? CLKB : CLKA;
+  always @(posedge CLKA) if (CEA & WEA) begin
+    words[worda] <= (words[worda] & ~writea) | (shifteda & writea);
+    if (DATA_WIDTH_A == 36) words[worda + 1] <= (words[worda + 1] & ~wide) | (dib & wide);
+  end
+  always @(posedge CLKB) if (CEB & WEB) words[wordb] <= (words[wordb] & ~writeb) | (shiftedb & writeb);
+  always @(posedge clka) begin
     if (DATA_WIDTH_B == 36) begin
       if (CEB) reada <= RSTB ? 18'b0 : words[wordb];
     end else if (CEA) reada <= RSTA ? 18'b0 : founda;
     if (OCEA) latera <= reada;
-    if (CEA & WEA) begin
-      words[worda] <= (words[worda] & ~writea) | (shifteda & writea);
-      if (DATA_WIDTH_A == 36) words[worda + 1] <= (words[worda + 1] & ~wide) | (dib & wide);
-    end
+  end
+  always @(posedge CLKB) begin
     if (CEB) readb <= RSTB ? 18'b0 : DATA_WIDTH_B == 36 ? words[wordb + 1] : foundb;
     if (OCEB) laterb <= readb;
-    if (CEB & WEB) words[wordb] <= (words[wordb] & ~writeb) | (shiftedb & writeb);
   end
   assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0}
     = REGMODE_A == "OUTREG" ? latera : reada;

@@ -28,6 +28,8 @@ def pack_output_registers(cells: dict[str, dict]) -> None:
                 continue
             for port, name in registers.items():
                 cell["connections"][port] = cells.pop(name)["connections"]["Q"]
+            if is_wide and cell["connections"]["CLKA"] == ["0"]:
+                cell["connections"]["CLKA"] = cell["connections"]["CLKB"]  # of a memory that nobody writes
             for letter in letters:
                 cell["parameters"][f"REGMODE_{letter}"] = "OUTREG"
                 cell["connections"][f"OCE{letter}"] = ["1"]

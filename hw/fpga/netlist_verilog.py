@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from hw import yosys
-from hw.fpga.devices import Device
+from hw.fpga.devices import DEVICES, Device
 from hw.verilog import TOP
 from sw.errors import InputError
 from sw.files import replacing_file
@@ -19,13 +19,19 @@ LIBRARIES = {
 """By family: yosys's models of its cells, and for ECP5 those that yosys lacks."""
 
 
+def check_models(device: Device) -> None:
+    """Raise InputError where there are no models of a device's cells."""
+    if device.family not in LIBRARIES:
+        names = ", ".join(name for name, each in DEVICES.items() if each.family in LIBRARIES)
+        raise InputError(f"netlists can be simulated for {names}, not for {device.name}: its cells have no models")
+
+
 def write_netlist_verilog(netlist: Path, device: Device, output: Path, top: str = TOP) -> None:
     """Write a netlist of hw.fpga.synth, without a harness, as Verilog that any simulator takes.
 
     Raises InputError where there are no models for the device.
     """
-    if device.family not in LIBRARIES:
-        raise InputError(f"netlists of {device.name} cannot be simulated; there are models for {', '.join(LIBRARIES)}")
+    check_models(device)
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         shutil.copy(netlist, folder / "netlist.json")
