@@ -164,10 +164,10 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     semicolons, where the network does not fit.
     """
     mappings = map_network(network, config)
-    _refuse(_format_problems(mappings, config) + _nest_problems(mappings, config))
     schedule = make_schedule(mappings, kind)
     plan = plan_memory(mappings, schedule, config)
-    _refuse(_size_problems(plan, mappings, schedule, config))
+    problems = _format_problems(mappings, config) + _nest_problems(mappings, config)
+    _refuse(problems + _size_problems(plan, mappings, schedule, config))
 
     slots = schedule.body + schedule.drain
     ends = {len(schedule.body) - 1, len(slots) - 1}
