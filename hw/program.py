@@ -222,6 +222,9 @@ def header_values(header: Header, config: ArrayConfig) -> dict:
 def encode(instruction: Instruction, config: ArrayConfig) -> int:
     """The program word. Raises InputError where a field is wider than the configuration allows."""
     read, write = read_address(config), write_address(config)
+    _check_range("instruction.delay", instruction.delay, 0, 1 << config.delay_bits)
+    for index, level in enumerate(instruction.levels):
+        _check_range(f"instruction.levels[{index}].count", level.count, 1, 1 << config.count_bits)
     weight_words, parameter_words = 1 << ceil_log2(config.weight_words), 1 << ceil_log2(config.parameter_words)
     values = {field.name: getattr(instruction, field.name) for field in fields(Instruction)}
     values["levels"] = [
@@ -234,6 +237,8 @@ def encode(instruction: Instruction, config: ArrayConfig) -> int:
         }
         for level in instruction.levels
     ]
+    if config.pixels > 1:
+        _check_entries("instruction.column_offsets", instruction.column_offsets, config.pixels - 1)
     reads = [_checked_base("read_bases", read, base) for base in instruction.read_bases]
     values["read_bases"] = [
         [read.split(base + offset) for base in reads] for offset in (0, *instruction.column_offsets)
@@ -297,12 +302,18 @@ def _check_fits(path: str, shape, value) -> None:
         for name, member in shape.members.items():
             _check_fits(f"{path}.{name}", member, value[name])
     elif isinstance(shape, data.ArrayLayout):
-        if len(value) != shape.length:
-            raise InputError(f"{path} must have {shape.length} entries, not {len(value)}")
+        _check_entries(path, value, shape.length)
         for index, item in enumerate(value):
             _check_fits(f"{path}[{index}]", shape.elem_shape, item)
-    else:
-        form = Shape.cast(shape)
-        low, high = (-(1 << form.width - 1), (1 << form.width - 1) - 1) if form.signed else (0, (1 << form.width) - 1)
-        if not low <= int(value) <= high:
-            raise InputError(f"{path} must be {low}..{high} in this array, not {value}; a larger memory widens it")
+    elif not Shape.cast(shape).signed:  # the signed fields are counts, checked before they are laid down
+        _check_range(path, int(value), 0, (1 << Shape.cast(shape).width) - 1)
+
+
+def _check_entries(path: str, values, count: int) -> None:
+    if len(values) != count:
+        raise InputError(f"{path} must have {count} entries, not {len(values)}")
+
+
+def _check_range(path: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{path} must be {low}..{high} in this array, not {value}; a larger memory widens it")
