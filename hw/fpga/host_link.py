@@ -10,7 +10,7 @@ from hw.classifier import result_layout
 from hw.config import ArrayConfig
 from hw.fpga.frame_receiver import FrameReceiver
 from hw.fpga.frame_sender import FrameSender
-from hw.fpga.frames import COUNTER_BYTES, INFO_FIELDS, LABEL_BYTES, VERSION, Command, Status
+from hw.fpga.frames import COUNTER_BYTES, INFO_FIELDS, LABEL_BYTES, MOST_PAYLOAD, VERSION, Command, Status
 from hw.fpga.payload_buffer import PayloadBuffer
 from hw.fpga.uart import received_byte
 from hw.load_image import HEADER_START, preamble
@@ -22,6 +22,18 @@ from sw.errors import InputError
 
 LEAST_BUFFER = 256
 """Bytes of a payload that every board takes."""
+
+
+def buffer_bytes(config: ArrayConfig, image_words: int) -> int:
+    """Bytes of the longest payload of a request: an image, of any network where the array is reloadable.
+
+    Raises InputError where that is longer than a frame.
+    """
+    most = config.input_words // 2 + 1 if config.reloadable else image_words  # two images share the input memory
+    size = max(most * config.taps, LEAST_BUFFER)
+    if size > MOST_PAYLOAD:
+        raise InputError(f"an image on a board must have at most {MOST_PAYLOAD} bytes, not {size}")
+    return size
 
 
 class _State(enum.Enum):
@@ -56,10 +68,7 @@ class HostLink(wiring.Component):
 
     def __init__(self, config: ArrayConfig, image_words: int, *, clock_hz: int, silence: int):
         self.config, self.image_words, self.clock_hz, self.silence = config, image_words, clock_hz, silence
-        most = config.input_words // 2 + 1 if config.reloadable else image_words  # two images share the input memory
-        self.buffer_bytes = max(most * config.taps, LEAST_BUFFER)
-        if self.buffer_bytes >= 1 << 16:
-            raise InputError(f"an image of {self.buffer_bytes} bytes does not fit in a frame, which has 65535 at most")
+        self.buffer_bytes = buffer_bytes(config, image_words)
         self.logit_bytes = -(-config.accumulator_bits // 8)
         loads = {"o_load": Out(stream.Signature(load_beat)), "load_status": In(status_layout)}
         super().__init__(
