@@ -10,6 +10,7 @@ from amarray.demo import demo
 from amarray.exporting import FORMATS, export
 from amarray.quantizing import CALIBRATION_IMAGES, quantize
 from amarray.training import train
+from hw.fpga.blocks import MULTIPLIERS
 from hw.fpga.board_top import BAUD
 from hw.fpga.boards import BOARDS
 from hw.fpga.devices import DEVICES
@@ -269,6 +270,9 @@ def _add_simulate(subparsers) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the stalls (default: %(default)s)")
     parser.add_argument("--load", metavar="NETWORK", help="load this network first, and run the images through it")
     parser.add_argument("--waves", metavar="FILE", help="write waveforms: .vcd, with icarus .fst")
+    parser.add_argument(
+        "--netlist", metavar="DEVICE", help="simulate the netlist for this FPGA instead, with simulator native"
+    )
 
 
 def _add_explain(subparsers) -> None:
@@ -289,6 +293,17 @@ def _add_synth(subparsers) -> None:
     parser = _add(subparsers, "synth", fpga.synth, report.show_synthesis, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
     _add_device(parser)
+    _add_multipliers(parser)
+
+
+def _add_multipliers(parser: Parser) -> None:
+    parser.add_argument(
+        "--multipliers",
+        choices=MULTIPLIERS,
+        default="auto",
+        help="where products are made: multiplier blocks and, beyond them, lookup tables; or one alone "
+        "(default: %(default)s)",
+    )
 
 
 def _add_place(subparsers) -> None:
@@ -296,6 +311,7 @@ def _add_place(subparsers) -> None:
     parser = _add(subparsers, "place", fpga.place_command, report.show_placement, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
     _add_device(parser)
+    _add_multipliers(parser)
     parser.add_argument("--speed", metavar="GRADE", help="of the device: ecp5 6, 7, 8 (default: 6)")
     parser.add_argument(
         "--seeds",

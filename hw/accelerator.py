@@ -57,7 +57,7 @@ class Latencies:
     @classmethod
     def of(cls, config: ArrayConfig) -> "Latencies":
         """Latencies of the array that `config` describes."""
-        read = max(BankedMemory.latency(config), READ_CYCLES)
+        read = BankedMemory.latency(config) + config.operand_stages
         capture = read + MacArray.latency(config) + ColumnMax.latency(config)
         drained = capture + Drain.latency + READ_CYCLES
         read_setup = BankedMemory.read_setup(config)
@@ -257,25 +257,24 @@ class Accelerator(wiring.Component):
         m.submodules.weights = self._weights
         m.submodules.array = array = MacArray(self.config)
         step = nest.o.payload
-        m.d.comb += self._weights.address.eq(step.weight)
-
-        # Whichever memory answers first waits for the slowest, and so does the control.
-        latency = Latencies.of(self.config).read
-        weights = delayed(m, self._weights.data, latency - READ_CYCLES)
-        reads_hidden = delayed(m, step.reads_hidden, latency)
-        reads_signed = delayed(m, step.reads_signed, latency)
+        # The weights are read as much later as the activations take longer, and the control waits for both.
+        latency, stages = Latencies.of(self.config).read, self.config.operand_stages
+        m.d.comb += self._weights.address.eq(delayed(m, step.weight, latency - READ_CYCLES))
+        reads_hidden = delayed(m, step.reads_hidden, latency - stages)
+        reads_signed = delayed(m, step.reads_signed, latency - stages)
         for column, (input_memory, hidden_memory) in enumerate(zip(self._input, self._hidden, strict=True)):
             m.submodules[f"hidden_{column}"] = hidden_memory
             for memory in (input_memory, hidden_memory):
                 m.d.comb += memory.read.word.eq(step.reads[column].word)
                 if memory.read_layout.unaligned:
                     m.d.comb += memory.read.bank.eq(step.reads[column].bank)
-            pixels = delayed(m, input_memory.vector, latency - BankedMemory.latency(self.config))
-            hidden = delayed(m, hidden_memory.vector, latency - BankedMemory.latency(self.config))
-            for activation, pixel, element in zip(array.i.payload.activations[column], pixels, hidden, strict=True):
-                m.d.comb += activation.eq(Mux(reads_hidden, Mux(reads_signed, element.as_signed(), element), pixel))
+            vectors = zip(input_memory.vector, hidden_memory.vector, strict=True)
+            for activation, (pixel, element) in zip(array.i.payload.activations[column], vectors, strict=True):
+                read = Signal.like(activation)
+                m.d.comb += read.eq(Mux(reads_hidden, Mux(reads_signed, element.as_signed(), element), pixel))
+                m.d.comb += activation.eq(delayed(m, read, stages))
         m.d.comb += [
-            array.i.payload.weights.as_value().eq(weights),
+            array.i.payload.weights.as_value().eq(self._weights.data),
             array.i.payload.first.eq(delayed(m, step.first, latency)),
             array.i.payload.last.eq(delayed(m, step.last, latency)),
             array.i.payload.tile.eq(delayed(m, step.tile, latency)),

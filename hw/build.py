@@ -143,7 +143,7 @@ def _description(compiled: Compiled) -> dict:
 
 
 def layer_table(compiled: Compiled) -> list[dict]:
-    """Per operation: shapes, cycles of one image, wait before it, utilization, memory, accumulator width."""
+    """Per operation: shapes, cycles of one image, wait before it, utilization, memory and where, accumulator width."""
     schedule = compiled.schedule
     return [
         {
@@ -156,9 +156,12 @@ def layer_table(compiled: Compiled) -> list[dict]:
             "wait_cycles": delay,
             "utilization": mapping.utilization,
             "elements": 0 if mapping.is_result else copies * mapping.result.size,
+            "places": [] if mapping.is_result else sorted(set(compiled.places[index])),
             "accumulator_bits": mapping.operation.accumulator_bits,
         }
-        for mapping, delay, copies in zip(schedule.mappings, schedule.delays, schedule.copies, strict=False)
+        for index, (mapping, delay, copies) in enumerate(
+            zip(schedule.mappings, schedule.delays, schedule.copies, strict=False)
+        )
     ]
 
 

@@ -6,6 +6,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
+from hw.compare import is_less
 from hw.config import ArrayConfig
 from hw.stream import pipeline
 
@@ -80,9 +81,9 @@ class Classifier(wiring.Component):
 
         beat, beat_valid = Signal(result), Signal()
         index, best, label = Signal(beat.label.shape()), Signal.like(totals[0]), Signal(beat.label.shape())
-        is_last, is_greater = Signal(), Signal()
+        is_last, is_greater, is_first = Signal(), Signal(), Signal(init=1)
         m.d.comb += is_last.eq(final & ends_tile & (left == 1))
-        m.d.comb += is_greater.eq((index == 0) | (totals[0] > best))
+        m.d.comb += is_greater.eq(is_first | is_less(best, totals[0]))
         m.d.sync += beat_valid.eq(left != 0)
         with m.If(left != 0):
             m.d.sync += [
@@ -90,6 +91,7 @@ class Classifier(wiring.Component):
                 beat.label.eq(Mux(is_greater, index, label)),
                 beat.last.eq(is_last),
                 index.eq(Mux(is_last, 0, index + 1)),
+                is_first.eq(is_last),
             ]
             with m.If(is_greater):
                 m.d.sync += [best.eq(totals[0]), label.eq(index)]

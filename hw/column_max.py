@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hw.compare import is_less
 from hw.config import ArrayConfig
 from hw.mac_array import sums_layout
 from hw.stream import delayed, pipeline
@@ -61,5 +62,5 @@ class ColumnMax(wiring.Component):
 
 def _registered_max(m: Module, one, other) -> Signal:
     register = Signal(one.shape(), name="greatest", reset_less=True)
-    m.d.sync += register.eq(Mux(one > other, one, other))
+    m.d.sync += register.eq(Mux(is_less(one, other), other, one))
     return register

@@ -1,6 +1,7 @@
 """Compiler: Network + ArrayConfig to program, memory images and exact cycle counts."""
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from amaranth.utils import bits_for
@@ -16,6 +17,7 @@ from hw.operations import INPUT, can_interleave, interleaved, lower, plan_region
 from hw.program import Header, Instruction, encode
 from hw.requantize import parameter_layout
 from hw.schedule import Schedule, first_step, make_schedule
+from hw.sequencer import ROOM_CYCLES
 from hw.spreader import parts
 from hw.watermark import words_ahead
 from sw.errors import InputError
@@ -162,10 +164,10 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     semicolons, where the network does not fit.
     """
     mappings = map_network(network, config)
-    _refuse(_format_problems(mappings, config) + _nest_problems(mappings, config))
     schedule = make_schedule(mappings, kind)
     plan = plan_memory(mappings, schedule, config)
-    _refuse(_size_problems(plan, mappings, schedule, config))
+    problems = _format_problems(mappings, config) + _nest_problems(mappings, config)
+    _refuse(problems + _size_problems(plan, mappings, schedule, config))
 
     slots = schedule.body + schedule.drain
     ends = {len(schedule.body) - 1, len(slots) - 1}
@@ -237,15 +239,17 @@ def _least_round(mappings: tuple[Mapping, ...]) -> int:
 
 
 def least_cost(network: Network, lanes: int, taps: int, pixels: int = 1) -> tuple[int, int]:
-    """Cycles of an image on such an array if it never waited, and bits of its weights and of a tensor each.
+    """Cycles of an image on such an array if it never waited, and bits of its weights and of what must be kept at once.
 
-    No schedule takes fewer, and no array less.
+    That is two images, and the greatest result or pair of operands. No schedule takes fewer, and no array less.
     """
     mappings = map_network(network, _with_interleave(network, lanes, taps, pixels))
     weight_bits = max(mapping.operation.weight_bits for mapping in mappings)
     weights = sum(mapping.weight_depth for mapping in mappings) * lanes * taps * weight_bits
     activation_bits = max((form.bits for form in network.formats if form is not None), default=1)
-    hidden = sum(mapping.result.size for mapping in mappings[:-1]) * activation_bits
+    results = [mapping.result.size for mapping in mappings[:-1]]
+    operands = [len(set(mapping.operation.sources)) * prod(mapping.operation.source_shape) for mapping in mappings[1:]]
+    hidden = max(results + operands, default=0) * activation_bits
     return _least_round(mappings), weights + pixels * (2 * mappings[0].source.size * network.input.form.bits + hidden)
 
 
@@ -356,13 +360,13 @@ def _alignment_needs(mappings: tuple[Mapping, ...]) -> dict[str, bool]:
 def _logits_in_flight(mappings, schedule: Schedule) -> int:
     """Logits that are reserved at once when the receiver always takes: with such a queue the array never waits.
 
-    Room for an image is asked for when its last operation starts; a logit that leaves in a cycle gives its room back
-    for the next. The greatest need is in a long stream or where it drains.
+    Room for an image is asked for when its last operation starts; a logit that leaves gives its room back
+    ROOM_CYCLES later. The greatest need is in a long stream or where it drains.
     """
     mapping = mappings[-1]
     leaves = mapping.logits() + Latencies.of(mapping.config).logit  # after the first step
     images = schedule.stages + 2 + int(leaves.max()) // schedule.round_cycles
-    last, before = len(mappings) - 1, first_step(mapping.config)
+    last, before = len(mappings) - 1, first_step(mapping.config) + ROOM_CYCLES - 1
     starts = np.array(
         [start for start, slot, image in schedule.walk(images) if slot.operation == last and image is not None]
     )

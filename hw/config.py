@@ -155,6 +155,14 @@ class ArrayConfig:
         return -(-self.lanes // self.taps)
 
     @property
+    def operand_stages(self) -> int:
+        """Registers between the activation memories and the multipliers, for the long wires to all lanes.
+
+        An array that follows its input has none: it gives clock for fewer cycles to the first result.
+        """
+        return 0 if self.follows_input else 1
+
+    @property
     def tile_loop(self) -> int:
         """Index of the level that walks the tiles of output channels."""
         return self.reduction_loops + self.pool_loops

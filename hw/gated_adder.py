@@ -1,15 +1,16 @@
 """Adder of a running sum: the sum so far, or nothing, plus a term.
 
-It is a component of its own so that synthesis can give it the cells of an FPGA: the gate before the adder then
-shares its lookup tables, and no multiplexer stands before or behind the carry chain.
+It is a block, so that synthesis can give it the cells of an FPGA: the gate before the adder then shares its lookup
+tables, and no multiplexer stands before or behind the carry chain.
 """
 
 from amaranth import Module, Mux, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.block import Block
 
-class GatedAdder(wiring.Component):
+
+class GatedAdder(Block):
     """result = ((0 if first else total) + term) modulo 2^width
 
     Parameters
@@ -23,11 +24,14 @@ class GatedAdder(wiring.Component):
     Combinational.
     """
 
+    is_clocked = False
+
     def __init__(self, width: int):
         shape = unsigned(width)
+        self.module = f"gated_adder_{width}"
         super().__init__({"total": In(shape), "term": In(shape), "first": In(1), "result": Out(shape)})
 
-    def elaborate(self, platform):
+    def build(self) -> Module:
         """Build the sum, and the way past it."""
         m = Module()
         m.d.comb += self.result.eq(Mux(self.first, self.term, self.total + self.term))

@@ -70,11 +70,10 @@ class Loader(wiring.Component):
         m = Module()
         address, header = input_address(self.config), self.header
         odd, beat, following = Signal(), Signal(header.image_words.shape()), Signal(address)
-        free, begins, ends, ends_image = Signal(), Signal(), Signal(), Signal()
+        free, begins, ends, ends_image = Signal(), Signal(init=1), Signal(), Signal()
         start = Signal(address)  # where the beat goes
         m.d.comb += [
             free.eq(~self.full.bit_select(odd, 1) & ~(self.pause & begins)),
-            begins.eq(beat == 0),
             ends.eq(beat == header.image_words - 1),
             ends_image.eq(self.written & ends),
             start.eq(Mux(begins, Mux(odd, header.bases[1], header.bases[0]), following)),
@@ -109,7 +108,7 @@ class Loader(wiring.Component):
                 self.empty.eq(begins & (self.full == 0)),
             ]
         with m.If(self.written):
-            m.d.sync += [beat.eq(beat + 1), following.eq(self.next_start)]
+            m.d.sync += [beat.eq(beat + 1), begins.eq(ends), following.eq(self.next_start)]
         with m.If(ends_image):
             m.d.sync += [beat.eq(0), odd.eq(~odd)]
         m.d.sync += self.full.eq((self.full & ~self.release) | Mux(ends_image, Mux(odd, 0b10, 0b01), 0))

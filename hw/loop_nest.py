@@ -16,6 +16,7 @@ from amaranth.utils import bits_for, ceil_log2
 from hw.address import AddressLayout
 from hw.address_counter import AddressCounter
 from hw.config import ArrayConfig
+from hw.gated_adder import gated_sum
 from hw.program import instruction_layout, read_address, write_address
 from hw.stream import delayed, pipeline
 
@@ -120,15 +121,16 @@ class LoopNest(wiring.Component):
         kept = Signal(chosen.shape(), reset_less=True)
         odd, enabled, release, ends = Signal(reset_less=True), Signal(), Signal(2), Signal()
         begins = Signal()  # the step is the first one of its operation
-        m.d.sync += begins.eq(self.start)
-        with m.If(self.start):
-            m.d.sync += [kept.eq(chosen), odd.eq(self.odd), enabled.eq(self.enable), self.running.eq(1)]
+        # Whatever instruction is offered while no other one runs is taken over and over; `start` only sets it going.
+        rests = Signal()
+        m.d.comb += rests.eq(self.done | ~self.running)
+        m.d.sync += [begins.eq(self.start), self.running.eq(self.start | ~rests)]
+        with m.If(rests):
+            m.d.sync += [kept.eq(chosen), odd.eq(self.odd), enabled.eq(self.enable)]
             m.d.sync += release.eq(Mux(chosen.releases_input & self.enable, Mux(self.odd, 0b10, 0b01), 0))
-        with m.Elif(self.done):
-            m.d.sync += self.running.eq(0)
 
-        at_end = self._count(m, kept)
-        described = self._describe(m, kept, at_end)
+        at_end = self._count(m, kept, rests)
+        described = self._describe(m, kept, at_end, rests)
         m.d.comb += [ends.eq(_all(at_end)), self.done.eq(self.running & ends), described.ends.eq(ends)]
         if self.config.follows_input:
             m.d.comb += described.odd.eq(odd)
@@ -140,28 +142,25 @@ class LoopNest(wiring.Component):
         self._address(m, kept, odd, at_end, begins)
         return m
 
-    def _count(self, m: Module, kept) -> list:
+    def _count(self, m: Module, kept, rests: Signal) -> list:
         """Count each level down, negative at its end; returns which ones are at their ends."""
         at_end, inner_at_end = [], 1
         for index, (level, starting) in enumerate(zip(kept.levels, self.instruction.levels, strict=True)):
             left = Signal(level.rest.shape(), name=f"left_{index}", reset_less=True)
             at_end.append(left[-1])
-            with m.If(self.start):
-                m.d.sync += left.eq(starting.rest)
-            with m.Elif(inner_at_end):
-                m.d.sync += left.eq(Mux(left[-1], level.rest, left - 1))
+            term = Mux(rests, starting.rest, Mux(left[-1], level.rest, -1)).as_unsigned()[: len(left)]
+            total = gated_sum(m, f"counter_{index}", left.as_unsigned(), term, rests | left[-1])
+            with m.If(rests | inner_at_end):
+                m.d.sync += left.eq(total)
             inner_at_end = inner_at_end & left[-1]
         return at_end
 
-    def _describe(self, m: Module, kept, at_end: list) -> Signal:
+    def _describe(self, m: Module, kept, at_end: list, rests: Signal) -> Signal:
         """All of a step but its addresses."""
         config, step = self.config, Signal(step_layout(self.config), name="step")
         pool_at_end = _all(at_end[config.reduction_loops : config.tile_loop])
         sum_ends, first = _all(at_end[: config.reduction_loops]), Signal()
-        with m.If(self.start):
-            m.d.sync += first.eq(1)
-        with m.Elif(self.running):
-            m.d.sync += first.eq(sum_ends)
+        m.d.sync += first.eq(rests | sum_ends)
         m.d.comb += [
             step.first.eq(first),
             step.last.eq(sum_ends),
@@ -182,9 +181,9 @@ class LoopNest(wiring.Component):
             ]
         if config.pool_loops:
             starts_pool = Signal()
-            with m.If(self.start):
+            with m.If(rests):
                 m.d.sync += starts_pool.eq(1)
-            with m.Elif(self.running & sum_ends):
+            with m.Elif(sum_ends):
                 m.d.sync += starts_pool.eq(pool_at_end)
             m.d.comb += [step.tile.starts_pool.eq(starts_pool), step.tile.ends_pool.eq(pool_at_end)]
         return step

@@ -6,7 +6,7 @@ slowest part of an FPGA.
 
 from math import gcd
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -103,10 +103,7 @@ class StaticMemory(wiring.Component):
         port = memory.read_port()
         m.d.comb += port.addr.eq(Cat(self.bank, self.address) if self.reloadable else self.address)
         m.d.comb += port.en.eq(self.enable)
-        if self.output_register:
-            m.d.sync += self.data.eq(port.data)
-        else:
-            m.d.comb += self.data.eq(port.data)
+        m.d.comb += self.data.eq(delayed(m, port.data, int(self.output_register)))
         return m
 
 
@@ -176,7 +173,7 @@ class BankedMemory(wiring.Component):
                 write.data.eq(self.write.payload.elements),
                 write.en.eq(Mux(self.write.valid, self.write.payload.mask, 0)),
             ]
-            m.d.sync += self.vector.eq(read.data)
+            m.d.comb += self.vector.as_value().eq(delayed(m, Value.cast(read.data), 1))
         return m
 
     def _write_banks(self, m: Module) -> list[Memory]:
@@ -212,11 +209,10 @@ class BankedMemory(wiring.Component):
         elements = []
         for index, bank in enumerate(banks):
             port = bank.read_port()
-            address, element = Signal.like(port.addr), Signal(self.element_bits, name=f"element_{index}")
+            address = Signal.like(port.addr)
             domain += address.eq(bank_word(self.read, index))
             m.d.comb += port.addr.eq(address)
-            m.d.sync += element.eq(port.data)
-            elements.append(element)
+            elements.append(delayed(m, port.data, 1))
         if self.read_layout.unaligned:
             start = delayed(m, self.read.bank, self.latency(self.config) - 1)
             m.d.sync += self.vector.eq(Cat(rotate(elements, start, towards=-1)))

@@ -1,17 +1,17 @@
 """Multiplier with its registers, as FPGAs have it.
 
-It is a component of its own so that synthesis can put a multiplier block with all its pipeline registers in its
-place, or a chain of adders in lookup tables.
+It is a block, so that synthesis can put a multiplier with all its pipeline registers in its place, or chains of
+adders in lookup tables.
 """
 
 from amaranth import Module, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.block import Block
 from hw.config import ArrayConfig
 
 
-class Multiplier(wiring.Component):
+class Multiplier(Block):
     """product = activation · weight
 
     Parameters
@@ -30,6 +30,7 @@ class Multiplier(wiring.Component):
 
     def __init__(self, config: ArrayConfig):
         activation, weight = config.operand_format.bits, config.weight_format.bits
+        self.module = f"multiplier_{activation}x{weight}"
         super().__init__(
             {
                 "activation": In(signed(activation)),
@@ -38,7 +39,7 @@ class Multiplier(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def build(self) -> Module:
         """Build the registers."""
         m = Module()
         activation = Signal.like(self.activation, name="activation_register", reset_less=True)

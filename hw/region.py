@@ -7,6 +7,8 @@ keeps the zeros of the memory's initial content.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sw.network import Shape
 
 
@@ -56,3 +58,9 @@ class Region:
     def contiguous(self) -> bool:
         """Whether row follows row without a gap."""
         return self.border == 0
+
+    @property
+    def elements(self) -> np.ndarray:
+        """(size,) whether a place holds an element of the tensor; all others are border."""
+        place = np.arange(self.size) - self.origin
+        return (place >= 0) & (place < self.height * self.pitch) & (place % self.pitch < self.row)

@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.compare import is_less
 from hw.config import ArrayConfig
 from hw.stream import delayed
 
@@ -65,14 +66,24 @@ class Requantizer(wiring.Component):
             age += 1
 
         shifted = Signal(signed(len(product) + 1), reset_less=True)
-        rounded = Signal(signed(len(product) + 1), reset_less=True)
         m.d.sync += shifted.eq((product << 1) >> delayed(m, self.parameters.shift, age))
-        m.d.sync += rounded.eq((shifted + 1) >> 1)
+
+        # Only a few bits are rounded and compared; of those above them it matters whether they only repeat the sign.
+        bits = min(self.config.activation_bits + 3, len(shifted))
+        above, rounded = shifted[bits - 1 :], Signal(signed(bits), reset_less=True)
+        is_beyond, is_negative = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            rounded.eq((shifted[:bits].as_signed() + 1) >> 1),
+            is_beyond.eq(above.any() & ~above.all()),
+            is_negative.eq(shifted[-1]),
+        ]
         age += 2
 
         high = Signal(signed(self.config.activation_bits + 1))
         low = Signal(signed(self.config.activation_bits + 1))
         m.d.comb += high.eq(delayed(m, self.high, age))
         m.d.comb += low.eq(Mux(delayed(m, self.writes_signed, age), ~high, 0))
-        m.d.sync += self.activation.eq(Mux(rounded < low, low, Mux(rounded > high, high, rounded)))
+        is_low = Mux(is_beyond, is_negative, is_less(rounded, low))
+        is_high = Mux(is_beyond, ~is_negative, is_less(high, rounded))
+        m.d.sync += self.activation.eq(Mux(is_low, low, Mux(is_high, high, rounded)))
         return m

@@ -24,7 +24,7 @@ from hw.fetcher import DIVERT_CYCLES
 from hw.loop_nest import LoopNest
 from hw.mapping import Mapping
 from hw.operations import INPUT, tied_operands
-from hw.sequencer import ADMIT_CYCLES
+from hw.sequencer import ADMIT_CYCLES, RESERVE_CYCLES
 from hw.watermark import read_cycles
 from sw.errors import InputError
 
@@ -277,9 +277,15 @@ def _with_ages(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> Schedule
 def _first_violation(schedule: Schedule) -> tuple[int, int] | None:
     """The first slot that starts too early in a stream that fills, drains and fills again, and by how much."""
     starts = list(_two_streams(schedule))
-    window = 4 * (len(schedule.body) + len(schedule.drain))
+    mappings, latencies = schedule.mappings, Latencies.of(schedule.mappings[0].config)
+    # No distance is longer than the steps of the earlier one, the greatest drain, and the way to memory and back.
+    reach = max(mapping.drain_free - mapping.steps for mapping in mappings)
+    reach += latencies.write + latencies.write_to_read + latencies.read_to_write
+    oldest = 0
     for index, (slot_index, start, slot, image) in enumerate(starts):
-        for _, earlier, other, other_image in starts[max(0, index - window) : index]:
+        while starts[oldest][1] + schedule.steps(starts[oldest][2]) + reach < start:
+            oldest += 1
+        for _, earlier, other, other_image in starts[oldest:index]:
             missing = earlier + _distance(schedule, other, other_image, slot, image) - start
             if missing > 0:
                 return slot_index, missing
@@ -301,6 +307,8 @@ def _distance(schedule: Schedule, before: Slot, before_image: int, after: Slot, 
     """Least cycles from the first step of `before` to that of `after`."""
     first, second = schedule.mappings[before.operation], schedule.mappings[after.operation]
     least = first.drain_free - second.first_capture
+    if first.is_result and second.is_result:
+        least = max(least, RESERVE_CYCLES)
     if before_image == after_image and before.operation in second.operation.sources:
         least = max(least, _read_after_write(first, second, before.operation))
     later = after_image != before_image and (after_image - before_image) % schedule.copies[after.operation] == 0
@@ -324,6 +332,36 @@ def _write_after_read(first: Mapping, second: Mapping, source: int) -> int:
     written = second.drains() + latencies.write
     reads = _by_operand(first.last_reads, first, source)
     return max(int((read + latencies.read_to_write - written).max()) for read in reads)
+
+
+def interference(schedule: Schedule) -> np.ndarray:
+    """(operations, operations) whether the results of two operations are ever alive at once, so cannot share memory.
+
+    A result is alive from its first write to its last read. One life is over before the other begins only if its
+    readers also start no later than the other's writer: then a stall between instructions, or within the first one,
+    which reads no result, only takes them further apart. Writes come in the order of the program, so those of the
+    first are over as well, also of elements that nobody reads.
+    """
+    mappings, latencies = schedule.mappings, Latencies.of(schedule.mappings[0].config)
+    first_write = [mapping.drains().min() + latencies.write for mapping in mappings[:-1]]
+    last_reads = {
+        (source, reader): max(int(times.max()) for times in _by_operand(mapping.last_reads, mapping, source))
+        for reader, mapping in enumerate(mappings)
+        for source in mapping.operation.sources
+        if source != INPUT
+    }
+    starts = {(slot.operation, image): start for _, start, slot, image in _two_streams(schedule)}
+    lives = []  # operation, start of its writer, first write, last start of a reader, first write allowed behind it
+    for (operation, image), start in starts.items():
+        reads = [(starts[reader, image], last) for (source, reader), last in last_reads.items() if source == operation]
+        if reads:
+            ends = [at + last + latencies.read_to_write for at, last in reads]
+            lives.append((operation, start, start + first_write[operation], max(reads)[0], max(ends)))
+    operation, start, begin, last_start, end = np.array(lives, dtype=np.int64).reshape(-1, 5).T
+    before = (last_start[:, None] <= start) & (end[:, None] <= begin)
+    at_once = np.zeros((len(mappings), len(mappings)), dtype=bool)
+    np.logical_or.at(at_once, (operation[:, None], operation), ~(before | before.T))
+    return at_once
 
 
 def _by_operand(times, reader: Mapping, source: int) -> list[np.ndarray]:

@@ -24,6 +24,10 @@ from hw.program import header_layout, instruction_layout
 
 ADMIT_CYCLES = 2
 """Cycles from `arrives` to the first one in which the body can start with that image."""
+ROOM_CYCLES = 2
+"""Cycles from a logit that leaves to the first one in which its room can be reserved again."""
+RESERVE_CYCLES = 3
+"""Least cycles between the starts of two operations that give logits: until then their room is being counted."""
 
 
 class Sequencer(wiring.Component):
@@ -111,8 +115,10 @@ class Sequencer(wiring.Component):
 
     def _delay_is_over(self, m: Module, rests: Signal):
         """Count the cycles since the last step down, from `wait` of the next instruction; negative at the end."""
-        left = Signal.like(self.upcoming_wait)
-        with m.If(self.advance):
+        left, started = Signal.like(self.upcoming_wait, init=-1), Signal()  # nothing is waited for behind a reset
+        with m.If(self.start):
+            m.d.sync += started.eq(1)
+        with m.If(self.start | (self.advance & started)):
             m.d.sync += left.eq(self.upcoming_wait)
         with m.Elif(rests & ~left[-1]):
             m.d.sync += left.eq(left - 1)
@@ -149,7 +155,9 @@ class Sequencer(wiring.Component):
 
         Returns whether there is room for another image, and whether none is reserved.
         """
-        most, reserve, reserved = self.config.result_words, Signal(), Signal(range(self.config.result_words + 1))
-        m.d.sync += reserve.eq(self.start & needs_room)
-        m.d.sync += reserved.eq(reserved + Mux(reserve, self.header.classes, 0) - self.taken)
-        return reserved + self.header.classes <= most, (reserved == 0) & ~reserve
+        most, reserve, reserved = self.config.result_words, Signal(2), Signal(range(self.config.result_words + 1))
+        fits = Signal(init=1)
+        m.d.sync += reserve.eq(Cat(self.start & needs_room, reserve))
+        m.d.sync += reserved.eq(reserved + Mux(reserve[0], self.header.classes, 0) - self.taken)
+        m.d.sync += fits.eq(reserved + self.header.classes <= most)
+        return fits & (reserve == 0), (reserved == 0) & (reserve == 0)

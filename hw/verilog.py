@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from amaranth import Shape
-from amaranth.back import rtlil
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
 from hw import yosys
 from hw.accelerator import Accelerator
+from hw.block import BlockExport
 from hw.compiler import Compiled
 
 TOP = "accelerator"
@@ -85,11 +85,13 @@ def convert(component: wiring.Component, name: str, path: Path, *, attributes: b
     Processes become multiplexers: Icarus simulates these many times faster than processes.
     Multiplexers of many ways become trees: yosys would write functions whose names Icarus takes for a system's.
     """
-    design = path.with_suffix(".il")
-    design.write_text(rtlil.convert(component, name=name, emit_src=False), encoding="utf-8")
+    designs = []
+    for index, text in enumerate(BlockExport().convert(component, name)):
+        designs.append(path.with_suffix(f".{index}.il"))
+        designs[-1].write_text(text, encoding="utf-8")
     yosys.run(
         f"""
-        read_rtlil {design.name}
+        {"; ".join(f"read_rtlil {design.name}" for design in designs)}
         proc
         pmuxtree
         clean
@@ -99,7 +101,8 @@ def convert(component: wiring.Component, name: str, path: Path, *, attributes: b
         path.parent,
         path.name,
     )
-    design.unlink()
+    for design in designs:
+        design.unlink()
 
 
 def write_memory(words, bits: int, path: Path) -> None:

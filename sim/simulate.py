@@ -8,6 +8,9 @@ import numpy as np
 
 from hw.build import Build
 from hw.compiler import Compiled
+from hw.fpga.devices import Device
+from hw.fpga.netlist_verilog import check_models, write_netlist_verilog
+from hw.fpga.synth import synthesize
 from sim import amaranth_sim, native, verilator
 from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
@@ -33,6 +36,7 @@ def simulate(
     reset_after: int | None = None,
     load: Compiled | None = None,
     waves: Path | None = None,
+    netlist: Device | None = None,
     progress: Callable[[int], None] = lambda answered: None,
 ) -> Simulation:
     """Send the images through the accelerator of a build.
@@ -47,6 +51,7 @@ def simulate(
     reset_after: run so many cycles first, and then reset.
     load: another network for the same array: it is loaded first, and the images are for it.
     waves: waveform file to write: .vcd, with Icarus .fst.
+    netlist: simulate what synthesis makes of the Verilog for this device, in models of its cells.
     progress: called with the number of images answered.
 
     Raises InputError for a bad argument or a missing tool, SimulationError if the accelerator breaks a rule.
@@ -55,6 +60,8 @@ def simulate(
     waves = _checked_waves(waves, simulator)
     if simulator == "native":
         _check_native(idle, back_pressure, reset_after, waves)
+    if netlist is not None and simulator != "native":
+        raise InputError(f"a netlist is simulated by native, not by {simulator}; take simulator native")
     options = {"idle": idle, "back_pressure": back_pressure, "seed": seed, "reset_after": reset_after}
     network = build.compiled if load is None else load
     if load is not None:
@@ -67,7 +74,8 @@ def simulate(
         return amaranth_sim.run(build.accelerator(), job, waves=waves, progress=progress)
     start = time.perf_counter()
     if simulator == "native":
-        program = native.compiled(build.verilog, build.folder / "sim", counters)
+        verilog = build.verilog if netlist is None else _netlist_verilog(build, netlist)
+        program = native.compiled(verilog, build.folder / "sim", counters)
         built = time.perf_counter()
         results = native.run(program, job)
         progress(len(images))
@@ -77,6 +85,16 @@ def simulate(
         results = launch(simulator, folder, job, waves=waves, progress=progress)
     seconds = {"build": built - start, "run": time.perf_counter() - built}
     return Simulation(simulator, **results, seconds=seconds)
+
+
+def _netlist_verilog(build: Build, device: Device) -> Path:
+    """The netlist of a build for a device, as Verilog in models of its cells."""
+    folder = build.folder / "sim"
+    netlist, verilog = folder / f"{device.name}-netlist.json", folder / f"{device.name}-netlist.v"
+    check_models(device)
+    synthesize(build.verilog, device, netlist=netlist)
+    write_netlist_verilog(netlist, device, verilog)
+    return verilog
 
 
 def compare(network: Network, images: np.ndarray, simulation: Simulation) -> np.ndarray:

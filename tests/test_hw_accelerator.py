@@ -116,7 +116,7 @@ def check_values(compiled: Compiled, images: np.ndarray, **options):
 
 
 def first_result_cycle(compiled: Compiled) -> int:
-    """Cycle of the first image's last logit: its pixels, the way to a step, its layers, and that of the sum to the port."""
+    """Cycle of the first image's last logit: its pixels, its layers, the ways to a step and from a sum."""
     schedule = compiled.schedule
     slots = [*schedule.body * schedule.stages, *schedule.drain]
     delays = [*schedule.delays[: len(schedule.body)] * schedule.stages, *schedule.delays[len(schedule.body) :]]
@@ -125,7 +125,7 @@ def first_result_cycle(compiled: Compiled) -> int:
     wanted = rounds * len(schedule.body)
     steps = sum(schedule.steps(slot) for slot in slots[:wanted]) + sum(delays[1:wanted])
     logits = schedule.mappings[last].last_lanes
-    before = schedule.mappings[0].load_cycles - 1 + ADMIT_CYCLES + 1 + LoopNest.latency(compiled.config)
+    before = schedule.mappings[0].load_cycles - 1 + ADMIT_CYCLES + LoopNest.latency(compiled.config)
     return before + steps + Latencies.of(compiled.config).logit + logits - 1
 
 
@@ -191,6 +191,8 @@ def features(compiled: Compiled) -> set[str]:
         "border": config.input_gaps,
         "images in flight": schedule.stages > 1,
         "two copies": max(schedule.copies) > 1,
+        "shared memory": sum(mapping.result.size for mapping in schedule.mappings[:-1])
+        > config.hidden_words * config.taps,
         "many operations": schedule.stages > 1 and len(schedule.mappings) > SEARCHED_OPERATIONS,
     }
     return {name for name, is_used in found.items() if is_used}.union(*map(mapping_features, schedule.mappings))
@@ -221,7 +223,7 @@ def test_seeds_make_use_of_everything():
     layers = {"conv2d", "maxpool", "avgpool", "add", "dense", "copy", "conv2d + maxpool", "avgpool + maxpool"}
     layers |= {"add + maxpool", "stride 1", "stride 2", "stride 3"}
     array = {"shift", "multiplier", "one column", "one tap", "border", "images in flight"}
-    array |= {"two copies", "many operations"}
+    array |= {"two copies", "shared memory", "many operations"}
     columns = {"columns in a window", "columns across", "columns downwards"}
     tiles = {"tiles that share weights", "tiles of groups", "groups of tiles"}
     windows = {"rows interleaved", "rows interleaved in a border", "windows that overlap"}

@@ -86,7 +86,7 @@ def test_all_reasons_are_in_one_message():
         f"the network needs stages of at least {config.stages}, the array has 1",
     ]
     with pytest.raises(InputError) as refusal:
-        compile_network(network, replace(config, weight_bits=7, activation_bits=5))
+        compile_network(network, replace(config, weight_bits=7, activation_bits=5, stages=1))
     reasons = str(refusal.value).split("; ")
     assert reasons == [
         "layer 0 (dense) needs weight_bits of at least 8, the array has 7",
@@ -94,6 +94,7 @@ def test_all_reasons_are_in_one_message():
         "layer 1 (dense) needs weight_bits of at least 8, the array has 7",
         "layer 1 (dense) needs activation_bits of at least 8, the array has 5",
         "layer 2 (dense) needs weight_bits of at least 8, the array has 7",
+        f"the network needs stages of at least {config.stages}, the array has 1",
     ]
 
 

@@ -185,6 +185,20 @@ def test_a_wrong_image_is_refused_with_its_reason_and_the_next_one_works(error, 
     assert session.networks == (2 if error is LoadError.NONE else 1)
 
 
+def test_borders_are_zero_where_the_network_before_has_written():
+    dense = random_network(1, [20, 90, 3], weights="high", biases="zero")
+    padded = random_image_network(3, ("padded", "padded"), shape=(5, 4, 1), weights="uniform")
+    first, second = (compile_network(network, size_array(dense, 4, 4, also=(padded,))) for network in (dense, padded))
+    assert [mapping.source.border > 0 for mapping in second.schedule.mappings] == [True, True, False]
+    session, due = Session(first, 1), []
+    for part, compiled in enumerate((first, second)):
+        images = random_images(compiled.network, 3, part)
+        session.add(compiled.load_image(), compiled.network, images)
+        due += expected(compiled.network, images)
+    session.run(len(due))
+    assert session.logits == due
+
+
 @pytest.mark.parametrize("cycles", range(0, 60, 7))
 def test_a_reset_forgets_the_images_but_not_the_network(cycles):
     _, second, first = compiled_networks(4)

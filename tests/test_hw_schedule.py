@@ -1,7 +1,7 @@
 """Schedules, checked by playing the program's reads, writes and drains in an unrolled timeline."""
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +12,7 @@ from hw.accelerator import Latencies
 from hw.compiler import Compiled, compile_network, size_array
 from hw.operations import INPUT, tied_operands
 from hw.program import Instruction
-from hw.region import Region
-from hw.schedule import SCHEDULES, SEARCHED_OPERATIONS, make_schedule
+from hw.schedule import SCHEDULES, SEARCHED_OPERATIONS, interference, make_schedule
 from hw.sequencer import FETCH_CYCLES
 from sw.errors import InputError
 
@@ -41,8 +40,12 @@ def random_compiled(seed: int, kind: str) -> Compiled:
     return compile_network(network, size_array(network, lanes, taps, pixels, kind=kind), kind)
 
 
-def timeline(compiled: Compiled, streams: list[int]) -> list[tuple[int, int, int]]:
-    """(first step, index of the instruction, image) of every start while streams of so many images follow at once."""
+def timeline(compiled: Compiled, streams: list[int], waits: int | None = None) -> list[tuple[int, int, int]]:
+    """(first step, index of the instruction, image) of every start while streams of so many images follow at once.
+
+    waits: seed of what the array waits before some starts, None for an array that never waits.
+    """
+    rng = np.random.default_rng(waits)
     body = range(compiled.header.drain_start)
     drain = range(compiled.header.drain_start, len(compiled.instructions))
     starts, end, before = [], 0, 0
@@ -51,7 +54,8 @@ def timeline(compiled: Compiled, streams: list[int]) -> list[tuple[int, int, int
         for segment, newest in rounds:
             for index in segment:
                 instruction = compiled.instructions[index]
-                start = end + instruction.delay
+                waited = 0 if waits is None else int(rng.integers(1, 200)) * int(rng.integers(4) == 0)
+                start = end + instruction.delay + waited
                 end = start + instruction.steps
                 if newest >= instruction.age:
                     starts.append((start, index, before + newest - instruction.age))
@@ -124,26 +128,25 @@ def counting_weights(compiled: Compiled) -> np.ndarray:
     return (weights != 0).reshape(-1, config.lanes, config.taps)
 
 
-def elements(region: Region) -> np.ndarray:
-    """(size,) which places hold an element and not a border."""
-    places = np.zeros(region.size, dtype=bool)
-    for row in range(region.height):
-        places[region.origin + row * region.pitch :][: region.row] = True
-    return places
+@lru_cache(maxsize=1)
+def walks_of(compiled: Compiled) -> list[Walk]:
+    """The walk of each instruction."""
+    mappings, schedule = compiled.schedule.mappings, compiled.schedule
+    return [
+        walk(compiled, instruction, is_pair=len(mappings[slot.operation].operation.sources) == 2)
+        for slot, instruction in zip(schedule.body + schedule.drain, compiled.instructions, strict=True)
+    ]
 
 
-def play(compiled: Compiled, streams: list[int]) -> None:
+def play(compiled: Compiled, streams: list[int], waits: int | None = None) -> None:
     """Fail unless each read finds its own image's element or a border, and the drain is free for each tile."""
     schedule, latencies = compiled.schedule, Latencies.of(compiled.config)
     operations = [mapping.operation for mapping in schedule.mappings]
-    regions = [elements(mapping.result) for mapping in schedule.mappings]
+    regions = [mapping.result.elements for mapping in schedule.mappings]
     order = [slot.operation for slot in schedule.body + schedule.drain]
-    walks = [
-        walk(compiled, instruction, is_pair=len(operations[index].sources) == 2)
-        for index, instruction in zip(order, compiled.instructions, strict=True)
-    ]
+    walks = walks_of(compiled)
     reads, borders, writes, captures = [], [], [], []  # rows of (address, time, tag); the tag is image and operation
-    for start, position, image in timeline(compiled, streams):
+    for start, position, image in timeline(compiled, streams, waits):
         index, parity, done = order[position], image % 2, walks[position]
         instruction, sources = compiled.instructions[position], operations[index].sources
         captures.append(done.captures + np.array([start, 0]))
@@ -189,6 +192,51 @@ def play(compiled: Compiled, streams: list[int]) -> None:
 def test_every_read_finds_its_own_element(seed, kind):
     compiled = random_compiled(seed, kind)
     play(compiled, [compiled.schedule.stages + 3, 1, compiled.schedule.stages, 2])
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("seed", SEEDS[::2])
+def test_every_read_finds_its_own_element_however_long_the_array_waits(seed, kind):
+    compiled = random_compiled(seed, kind)
+    play(compiled, [compiled.schedule.stages + 2, 1, 2], waits=seed)
+
+
+def played_interference(compiled: Compiled, waits: int | None) -> np.ndarray:
+    """(operations, operations) which results are alive at once, by the cycles of their writes and reads."""
+    schedule, latencies = compiled.schedule, Latencies.of(compiled.config)
+    order = [slot.operation for slot in schedule.body + schedule.drain]
+    walks, lives = walks_of(compiled), {}
+    for start, position, image in timeline(compiled, [schedule.stages + 3, 1, schedule.stages, 2], waits):
+        operation, done = schedule.mappings[order[position]].operation, walks[position]
+        if not operation.is_result:
+            written = start + done.writes[:, 0] + latencies.write
+            lives.setdefault((order[position], image), []).extend([written.min(), written.max()])
+        for operand, source in enumerate((operation.sources[0], operation.sources[-1])):
+            if source != INPUT:
+                time, distance, _ = done.reads[done.reads[:, 2] == operand].T
+                base = compiled.places[source][image % 2] - compiled.instructions[position].read_bases[image % 2]
+                read = time[schedule.mappings[source].result.elements[distance - base]]
+                lives[source, image].extend(start + read + latencies.read_to_write - 1)
+    whose = np.array([operation for operation, _ in lives], dtype=int)
+    begins, ends = np.array([(min(times), max(times)) for times in lives.values()]).reshape(-1, 2).T
+    at_once = np.zeros((len(schedule.mappings),) * 2, dtype=bool)
+    meet = (begins[:, None] <= ends) & (begins <= ends[:, None])
+    np.logical_or.at(at_once, (whose[:, None], whose), meet)
+    np.fill_diagonal(at_once, False)
+    return at_once
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_interference_is_that_of_the_played_reads_and_writes(seed, kind):
+    compiled = random_compiled(seed, kind)
+    expected = interference(compiled.schedule)
+    np.fill_diagonal(expected, False)
+    played = np.any([played_interference(compiled, waits) for waits in (None, *range(6))], axis=0)
+    assert (played <= expected).all()
+    weights = [mapping.operation.weight for mapping in compiled.schedule.mappings]
+    if all(weight.any(axis=(1, 2, 3, 4)).all() for weight in weights):  # else some elements meet none but zero weights
+        assert (played == expected).all()
 
 
 @pytest.mark.parametrize("seed", [*range(20), *range(IMAGES, IMAGES + 40, 2)])
@@ -269,6 +317,24 @@ def test_two_copies_exactly_where_a_reader_is_a_round_behind(seed):
             needs[source] = max(needs[other] for other in alike)
     assert list(schedule.copies) == needs
     assert max(needs) <= 2
+
+
+def test_a_layer_overwrites_what_it_reads_where_its_last_step_is_early_enough():
+    tables = []
+    for chunks in range(8, 30):  # steps of each of two tiles, the first of which is written while the second is summed
+        network = random_network(0, [4, 2 * chunks, 6, 3], weights="ends")
+        compiled = compile_network(network, size_array(network, 3, 2, kind="latency"), "latency")
+        play(compiled, [2, 1])
+        tables.append(bool(interference(compiled.schedule)[0, 1]))
+        assert tables[-1] == played_interference(compiled, None)[0, 1]
+    assert tables == sorted(tables)
+    assert set(tables) == {False, True}
+
+
+def test_seeds_show_results_that_may_share_memory_and_such_that_must_not():
+    tables = [interference(random_compiled(seed, kind).schedule)[:-1, :-1] for seed in SEEDS for kind in SCHEDULES]
+    may_share = [not table.all() for table in tables if len(table) > 1]
+    assert min(may_share.count(False), may_share.count(True)) > 50
 
 
 def test_seeds_show_every_kind_of_schedule():

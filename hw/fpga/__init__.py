@@ -1,1 +1,1 @@
-"""From Verilog to an FPGA: devices and synthesis."""
+"""From Verilog to an FPGA: devices, synthesis, place and route, bitstreams."""

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,11 @@ from pathlib import Path
 
 from hw import yosys
 from hw.fpga import pins
+from hw.fpga.blocks import ECP5 as ECP5_CELLS
+from hw.fpga.blocks import ICE40 as ICE40_CELLS
+from hw.fpga.blocks import OTHERS, Cells, map_blocks
 from hw.fpga.devices import RESOURCES, Device
+from hw.fpga.netlist import pack_output_registers
 from hw.verilog import TOP
 from sw.files import write_text
 
@@ -25,14 +28,14 @@ class Family:
     ----------
     script: yosys's commands from the design to the family's cells; {top} is the top module.
     counts: which cells make up each resource; a cell counts as often as its number says.
-    prepare: commands on the design as it was written, before `script`: what maps modules to the family's blocks.
+    cells: what takes the place of the modules that hw/block.py keeps apart.
     pads: commands on the flat netlist, where nextpnr demands pads.
     rewrite: Python functions that change the cells of the flat netlist, by name, before they are counted.
     """
 
     script: str
     counts: dict[str, dict[str, float]]
-    prepare: str = ""
+    cells: Cells = OTHERS
     pads: str = ""
     rewrite: tuple[Callable[[dict[str, dict]], None], ...] = ()
 
@@ -43,7 +46,7 @@ class Family:
 # for the adder of another one and loses the multiplier. Gowin's pads come last, for its own step puts some at the
 # ports of each module.
 ECP5 = """
-    synth_ecp5 -top {top} -run begin:map_luts
+    synth_ecp5 -no-rw-check -top {top} -run begin:map_luts
     techmap -map +/lattice/latches_map.v
     abc -dress -lut 4:7
     clean
@@ -63,7 +66,7 @@ ICE40_BEGIN = """
     techmap -map +/cmp2lut.v -D LUT_WIDTH=4
     opt_expr
     opt_clean
-    memory_dff
+    memory_dff -no-rw-check
 """
 ICE40_MULTIPLIERS = """
     wreduce t:$mul
@@ -94,7 +97,7 @@ ICE40_COUNTS = {
     "sprams": {"SB_SPRAM256KA": 1},
 }
 GOWIN = """
-    synth_gowin -noiopads -top {top} -run begin:map_luts
+    synth_gowin -noiopads -no-rw-check -top {top} -run begin:map_luts
     abc -dress -lut 4:8
     clean
     synth_gowin -noiopads -top {top} -run map_cells:
@@ -130,6 +133,8 @@ XILINX_COUNTS = {
 FAMILIES: dict[str, Family] = {
     "ecp5": Family(
         script=ECP5,
+        cells=ECP5_CELLS,
+        rewrite=(pack_output_registers,),
         counts={
             "luts": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
             "ffs": {"TRELLIS_FF": 1},
@@ -137,7 +142,7 @@ FAMILIES: dict[str, Family] = {
             "brams": {"DP16KD": 1, "PDPW16KD": 1},
         },
     ),
-    "ice40": Family(script=ICE40_BEGIN + ICE40_MULTIPLIERS + ICE40_END, counts=ICE40_COUNTS),
+    "ice40": Family(script=ICE40_BEGIN + ICE40_MULTIPLIERS + ICE40_END, cells=ICE40_CELLS, counts=ICE40_COUNTS),
     "ice40-lut": Family(script=ICE40_BEGIN + ICE40_END, counts=ICE40_COUNTS),
     "gowin": Family(
         script=GOWIN,
@@ -163,19 +168,22 @@ def synthesize(
     top: str = TOP,
     ports: dict[str, dict] | None = None,
     netlist: Path | None = None,
+    multipliers: str = "auto",
 ) -> dict:
     """Synthesize Verilog for a device.
 
     verilog: accelerator.v of a build, or another file. output: JSON file for the result, if any. top: its top module.
     ports: the top module's port map; with it, the netlist is the module in the harness of hw.fpga.pins, and the
     harness is not counted. netlist: file for the netlist in yosys's JSON, for hw.fpga.place, if any.
+    multipliers: where products are made, see hw.fpga.blocks.
     Returns `device`, `yosys` (version), `resources` (RESOURCES by name), `available` (the same of the device), `limits`
     (caps that hold: `cell`, `mhz`, `reason`) and `cells` (every cell type's count).
     """
     family = FAMILIES[device.family]
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
-        shutil.copy(verilog, folder / "design.v")
+        design = map_blocks(verilog.read_text(encoding="utf-8"), family.cells, device.dsps, multipliers)
+        (folder / "design.v").write_text(design, encoding="utf-8")
         if ports is not None:
             (folder / "pins.il").write_text(pins.convert(top, ports), encoding="utf-8")
         yosys.run(_script(family, top, ports is not None), folder, "netlist.json")
@@ -213,7 +221,6 @@ def _script(family: Family, top: str, harnessed: bool) -> str:
         read_verilog design.v
         {read}
         hierarchy -top {whole}
-        {family.prepare}
         {family.script.replace("{top}", whole)}
         {flatten}
         {family.pads.replace("{top}", whole)}
