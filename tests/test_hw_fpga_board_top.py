@@ -8,7 +8,7 @@ from hw.compiler import compile_network, size_array
 from hw.fpga.board_top import RESET_CYCLES, BoardPlan, BoardTop, baud_divisor
 from hw.fpga.boards import find_board
 from hw.fpga.frames import ANSWER, HEADER_BYTES, START, Command, encode
-from hw.fpga.host_link import buffer_bytes
+from hw.fpga.payload_buffer import buffer_bytes
 from sw.errors import InputError
 from sw.golden import infer
 

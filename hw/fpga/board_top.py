@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 from hw.compiler import Compiled
 from hw.fpga.boards import Board
 from hw.fpga.devices import Device
-from hw.fpga.host_link import buffer_bytes
 from hw.fpga.hosted import HostedAccelerator
+from hw.fpga.payload_buffer import buffer_bytes
 from hw.fpga.pll import Setting, find_setting, instantiate
 from sw.errors import InputError
 
