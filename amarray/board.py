@@ -12,7 +12,7 @@ from amarray.progress import bar
 from hw import build as builds
 from hw.fpga import tools
 from hw.fpga.bitstream import SUFFIX, pack
-from hw.fpga.board_top import SILENCE, TOP, BoardTop
+from hw.fpga.board_top import SILENCE, TOP, BoardPlan, BoardTop
 from hw.fpga.boards import find_board
 from hw.fpga.driver import Driver
 from hw.fpga.place import check_fit, place
@@ -34,25 +34,25 @@ def bitstream(options: argparse.Namespace) -> dict:
     device = board.device(options.device)
     tools.version(device.nextpnr)  # refuses here, before minutes of synthesis
     build = builds.load(Path(options.build))
-    top = BoardTop(board, device, build.compiled, clock=options.clock, baud=options.baud)
+    plan = BoardPlan.of(board, device, build.compiled, clock=options.clock, baud=options.baud)
     output = Path(options.output) if options.output else build.folder / f"{board.name}{SUFFIX[device.nextpnr]}"
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         verilog, netlist, placed = folder / "board.v", folder / "netlist.json", folder / "placed"
         with bar(f"synthesize for {device.name}", None, ""):
-            convert(top, TOP, verilog, attributes=True)
+            convert(BoardTop(plan), TOP, verilog, attributes=True)
             synthesized = synthesize(verilog, device, top=TOP, netlist=netlist)
         check_fit(device, synthesized["resources"])
         pins = folder / "pins"
         pins.write_text(board.constraints(device.family), encoding="utf-8")
         with bar(f"place on {board.title}", None, ""):
-            found = place(netlist, device, options.seed, constraints=pins, frequency=top.mhz, output=placed)
+            found = place(netlist, device, options.seed, constraints=pins, frequency=plan.mhz, output=placed)
         reached = min([found["clock_mhz"], *(limit["mhz"] for limit in synthesized["limits"])])
         path = found["critical_path"]
-        if reached < top.mhz:
+        if reached < plan.mhz:
             raise ToolError(
                 f"{board.title} reaches {reached:.1f} MHz with seed {options.seed}, limited from {path['from']} to "
-                f"{path['to']}, less than its clock of {top.mhz:g} MHz, so there is no bitstream; ask for less with "
+                f"{path['to']}, less than its clock of {plan.mhz:g} MHz, so there is no bitstream; ask for less with "
                 f"--clock, or take another --seed"
             )
         with bar("pack the bitstream", None, ""):
@@ -61,14 +61,14 @@ def bitstream(options: argparse.Namespace) -> dict:
         "build": str(build.folder),
         "board": board.name,
         "device": device.name,
-        "clock_mhz": top.mhz,
+        "clock_mhz": plan.mhz,
         "reached_mhz": reached,
         "critical_path": path,
         "seed": options.seed,
         "baud": options.baud,
         **synthesized["resources"],
         "available": synthesized["available"],
-        "images_per_second": top.mhz * 1e6 / build.compiled.schedule.round_cycles,
+        "images_per_second": plan.mhz * 1e6 / build.compiled.schedule.round_cycles,
         "file": str(output),
         "loader": f"{board.loader} {output}",
     }

@@ -3,12 +3,12 @@
 import pytest
 from amaranth.sim import Simulator
 from networks import random_images, random_network
-from rtl import check_refusal
 
 from hw.compiler import compile_network, size_array
-from hw.fpga.board_top import RESET_CYCLES, BoardTop, baud_divisor
+from hw.fpga.board_top import RESET_CYCLES, BoardPlan, BoardTop, baud_divisor
 from hw.fpga.boards import find_board
 from hw.fpga.frames import ANSWER, HEADER_BYTES, START, Command, encode
+from hw.fpga.payload_buffer import buffer_bytes
 from sw.errors import InputError
 from sw.golden import infer
 
@@ -18,14 +18,13 @@ DIVISOR = 4
 FRAME_CYCLES = 60 * 10 * DIVISOR
 
 
-def top(**options) -> BoardTop:
+def plan(**options) -> BoardPlan:
     board = find_board("tangnano9k")
-    return BoardTop(board, board.device(), COMPILED, **options)
+    return BoardPlan.of(board, board.device(), COMPILED, **options)
 
 
 def test_button_and_leds():
-    board = top(baud=27_000_000 // DIVISOR)
-    assert board.mhz == 27
+    board = BoardTop(plan(baud=27_000_000 // DIVISOR))
     image = random_images(1, NETWORK, 1)
     label = int(infer(NETWORK, image, all_taps=False).labels[0])
     request = encode(Command.IMAGE, image.tobytes() + b"\0")
@@ -88,5 +87,15 @@ def test_baud_rate_must_be_one_that_the_clock_makes():
         baud_divisor(24, 5_300_000)
 
 
-def test_a_clock_that_the_pll_cannot_make_is_refused():
-    check_refusal(InputError, "clock must be one that the PLL makes of 27 MHz", lambda: top(clock=900))
+def test_plan():
+    assert (plan().mhz, plan().setting, plan().divisor) == (27, None, 234)
+    assert plan(clock=54).setting.dividers == {"IDIV_SEL": 0, "FBDIV_SEL": 1, "ODIV_SEL": 8}
+    with pytest.raises(InputError, match="clock must be one that the PLL makes of 27 MHz"):
+        plan(clock=900)
+
+
+def test_an_image_must_fit_in_a_frame():
+    large = random_network(1, [70_000, 2])
+    config = size_array(large, lanes=2, taps=1)
+    with pytest.raises(InputError, match="image on a board must have at most 65535 bytes, not 70000"):
+        buffer_bytes(config, 70_000)

@@ -1,5 +1,7 @@
 """Top of a board: clock, reset and pins around the hosted accelerator, which is what the simulation runs."""
 
+from dataclasses import dataclass
+
 from amaranth import ClockDomain, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
@@ -9,7 +11,8 @@ from hw.compiler import Compiled
 from hw.fpga.boards import Board
 from hw.fpga.devices import Device
 from hw.fpga.hosted import HostedAccelerator
-from hw.fpga.pll import find_setting, instantiate
+from hw.fpga.payload_buffer import buffer_bytes
+from hw.fpga.pll import Setting, find_setting, instantiate
 from sw.errors import InputError
 
 TOP = "board"
@@ -36,47 +39,72 @@ def baud_divisor(clock: float, baud: int) -> int:
     return divisor
 
 
+@dataclass(frozen=True, eq=False)
+class BoardPlan:
+    """All that is decided before there is hardware; `BoardPlan.of` makes one.
+
+    Parameters
+    ----------
+    board, device, compiled: the network on the array on an FPGA on a board.
+    setting: of the PLL, None for the oscillator's own clock. mhz: the clock. divisor: its cycles a bit of the UART.
+    """
+
+    board: Board
+    device: Device
+    compiled: Compiled
+    setting: Setting | None
+    mhz: float
+    divisor: int
+
+    @classmethod
+    def of(
+        cls, board: Board, device: Device, compiled: Compiled, *, clock: float | None = None, baud: int = BAUD
+    ) -> "BoardPlan":
+        """The plan for a clock in MHz, the board's default where it is None, and a UART of `baud` bits a second.
+
+        Raises InputError for a clock or a baud rate that cannot be made, or images that are longer than a frame.
+        """
+        setting = find_setting(device.family, board.oscillator, clock or board.clock)
+        mhz = setting.mhz if setting else board.oscillator
+        buffer_bytes(compiled.config, compiled.header.image_words)
+        return cls(board, device, compiled, setting, mhz, baud_divisor(mhz, baud))
+
+
 class BoardTop(wiring.Component):
     """PLL, reset and polarities.
 
     Parameters
     ----------
-    board: which one. device: its FPGA. compiled: the network on the array.
-    clock: MHz that are wanted; None for the board's default. baud: of the UART.
-
-    Attributes
-    ----------
-    mhz: the clock that it gets.
+    plan: what is to be built.
 
     Members
     -------
     clk, rx, button: In(1). tx: Out(1). leds: Out(board.leds). See hw.fpga.hosted.HostedAccelerator.
-
-    Raises InputError for a clock or a baud rate that cannot be made.
     """
 
-    def __init__(
-        self, board: Board, device: Device, compiled: Compiled, *, clock: float | None = None, baud: int = BAUD
-    ):
-        self._board, self._device = board, device
-        self._setting = find_setting(device.family, board.oscillator, clock or board.clock)
-        self.mhz = self._setting.mhz if self._setting else board.oscillator
-        hertz = round(self.mhz * 1e6)
-        divisor = baud_divisor(self.mhz, baud)
-        silence = max(round(hertz * SILENCE), 20 * divisor)
-        self._hosted = HostedAccelerator(compiled, divisor=divisor, clock_hz=hertz, silence=silence, leds=board.leds)
-        super().__init__({"clk": In(1), "rx": In(1), "button": In(1), "tx": Out(1), "leds": Out(board.leds)})
+    def __init__(self, plan: BoardPlan):
+        self._plan = plan
+        hertz = round(plan.mhz * 1e6)
+        self._hosted = HostedAccelerator(
+            plan.compiled,
+            divisor=plan.divisor,
+            clock_hz=hertz,
+            silence=max(round(hertz * SILENCE), 20 * plan.divisor),
+            leds=plan.board.leds,
+        )
+        super().__init__({"clk": In(1), "rx": In(1), "button": In(1), "tx": Out(1), "leds": Out(plan.board.leds)})
 
     def elaborate(self, platform):
         """Make the clock, hold the reset until it is steady, and connect the pins."""
         m = Module()
-        if self._setting is None:
+        board, setting = self._plan.board, self._plan.setting
+        if setting is None:
             clock, locked = self.clk, 1
         else:
-            clock, locked = instantiate(m, self._device.family, self._setting, self._board.oscillator, self.clk)
+            clock, locked = instantiate(m, self._plan.device.family, setting, board.oscillator, self.clk)
         m.domains.start = start = ClockDomain(reset_less=True, local=True)
         m.domains.sync = sync = ClockDomain(local=True)
-        pressed = ~self.button if self._board.button_low else self.button
+        pressed = ~self.button if board.button_low else self.button
         steady, waited = Signal(), Signal(range(RESET_CYCLES))
         m.submodules.synchronizer = FFSynchronizer(locked & ~pressed, steady, o_domain="start")
         with m.If(~steady):
@@ -91,6 +119,6 @@ class BoardTop(wiring.Component):
         m.d.comb += [
             hosted.rx.eq(self.rx),
             self.tx.eq(hosted.tx),
-            self.leds.eq(~hosted.leds if self._board.leds_low else hosted.leds),
+            self.leds.eq(~hosted.leds if board.leds_low else hosted.leds),
         ]
         return m

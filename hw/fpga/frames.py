@@ -19,6 +19,7 @@ ANSWER = 0x80
 HEADER_BYTES = 4
 """Start, kind and length."""
 CHECKSUM_BYTES = 4
+MOST_PAYLOAD = 0xFFFF
 VERSION = 1
 """Of this protocol."""
 
@@ -74,8 +75,8 @@ COUNTER_BYTES = 4
 
 def encode(kind: int, payload: bytes = b"") -> bytes:
     """The frame. Raises ValueError where its length does not fit in two bytes."""
-    if len(payload) > 0xFFFF:
-        raise ValueError(f"a frame's payload must have at most 65535 bytes, not {len(payload)}")
+    if len(payload) > MOST_PAYLOAD:
+        raise ValueError(f"a frame's payload must have at most {MOST_PAYLOAD} bytes, not {len(payload)}")
     frame = bytes([START, kind]) + len(payload).to_bytes(2, "little") + payload
     return frame + zlib.crc32(frame).to_bytes(CHECKSUM_BYTES, "little")
 

@@ -1,5 +1,7 @@
 """Host link: does what a frame asks for with the accelerator, and answers it."""
 
+from dataclasses import dataclass
+
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,17 +13,13 @@ from hw.config import ArrayConfig
 from hw.fpga.frame_receiver import FrameReceiver
 from hw.fpga.frame_sender import FrameSender
 from hw.fpga.frames import COUNTER_BYTES, INFO_FIELDS, LABEL_BYTES, VERSION, Command, Status
-from hw.fpga.payload_buffer import PayloadBuffer
+from hw.fpga.payload_buffer import PayloadBuffer, buffer_bytes
 from hw.fpga.uart import received_byte
 from hw.load_image import HEADER_START, preamble
 from hw.loader import pixels_layout
 from hw.program import header_layout
 from hw.reloader import LoadError, load_beat, status_layout
 from hw.stream import connect, pipeline
-from sw.errors import InputError
-
-LEAST_BUFFER = 256
-"""Bytes of a payload that every board takes."""
 
 
 class _State(enum.Enum):
@@ -32,6 +30,16 @@ class _State(enum.Enum):
     LOADED = 4  # what does the array say to it
     COLLECT = 5  # the last bytes of the answer to the buffer
     ANSWER = 6
+
+
+@dataclass
+class _Answer:
+    """The answer as it grows: status, shift register, how many bytes this holds, how many it gave to the buffer."""
+
+    status: Signal
+    collected: Signal
+    left: Signal
+    size: Signal
 
 
 class HostLink(wiring.Component):
@@ -56,10 +64,7 @@ class HostLink(wiring.Component):
 
     def __init__(self, config: ArrayConfig, image_words: int, *, clock_hz: int, silence: int):
         self.config, self.image_words, self.clock_hz, self.silence = config, image_words, clock_hz, silence
-        most = config.input_words // 2 + 1 if config.reloadable else image_words  # two images share the input memory
-        self.buffer_bytes = max(most * config.taps, LEAST_BUFFER)
-        if self.buffer_bytes >= 1 << 16:
-            raise InputError(f"an image of {self.buffer_bytes} bytes does not fit in a frame, which has 65535 at most")
+        self.buffer_bytes = buffer_bytes(config, image_words)
         self.logit_bytes = -(-config.accumulator_bits // 8)
         loads = {"o_load": Out(stream.Signature(load_beat)), "load_status": In(status_layout)}
         super().__init__(
@@ -84,29 +89,27 @@ class HostLink(wiring.Component):
         m.submodules.sender = sender = FrameSender()
         connect(m, wiring.flipped(self.i), receiver.i)
         connect(m, sender.o, wiring.flipped(self.o))
-        request, state, status = receiver.o.payload, Signal(_State), Signal(Status)
-        image_bytes = self._image_bytes(m, state, buffer)
-        collected, collect_left, size = self._collect(m, receiver, buffer)
-        answer = sender.i.payload
+        request, state = receiver.o.payload, Signal(_State)
+        image_bytes, answer = self._image_bytes(m), self._collect(m, receiver, buffer)
         m.d.comb += [
-            answer.command.eq(request.command),
-            answer.length.eq(size),
-            answer.status.eq(status),
+            sender.i.payload.command.eq(request.command),
+            sender.i.payload.length.eq(answer.size),
+            sender.i.payload.status.eq(answer.status),
             sender.i.valid.eq(state == _State.ANSWER),
             receiver.o.ready.eq((state == _State.ANSWER) & sender.i.ready),
             buffer.length.eq(request.length),
         ]
         self._feed_pixels(m, state, buffer)
-        self._take_result(m, state, collected, collect_left)
+        self._take_result(m, state, answer)
         if self.config.reloadable:
-            self._feed_load(m, state, request, status, buffer, collected, collect_left)
+            self._feed_load(m, state, request, buffer, answer)
         with m.If((state == _State.WAIT) & receiver.o.valid):
-            m.d.sync += [status.eq(request.status), state.eq(_State.ANSWER)]
+            m.d.sync += [answer.status.eq(request.status), state.eq(_State.ANSWER)]
             with m.If(request.status == Status.OK):
-                self._begin(m, state, request, status, image_bytes, buffer, collected, collect_left)
-        with m.If((state == _State.COLLECT) & (collect_left == 0)):
+                self._begin(m, state, request, image_bytes, buffer, answer)
+        with m.If((state == _State.COLLECT) & (answer.left == 0)):
             m.d.sync += state.eq(_State.ANSWER)
-            m.d.comb += [buffer.start.eq(1), buffer.length.eq(size)]
+            m.d.comb += [buffer.start.eq(1), buffer.length.eq(answer.size)]
         with m.If(state == _State.ANSWER):
             m.d.comb += [
                 sender.i_payload.payload.eq(buffer.o.payload),
@@ -114,55 +117,51 @@ class HostLink(wiring.Component):
                 buffer.o.ready.eq(sender.i_payload.ready),
             ]
             with m.If(sender.i.ready):
-                m.d.sync += [state.eq(_State.WAIT), size.eq(0)]
+                m.d.sync += [state.eq(_State.WAIT), answer.size.eq(0)]
         return m
 
-    def _begin(self, m: Module, state, request, status, image_bytes, buffer, collected, collect_left) -> None:
+    def _begin(self, m: Module, state, request, image_bytes, buffer: PayloadBuffer, answer: _Answer) -> None:
         """What a whole request asks for; the answer is an error unless the state is set here."""
         fills = {  # requests without a payload, which are answered by numbers
             Command.INFO: self._info(image_bytes),
             Command.COUNTERS: Cat(getattr(self.counters, name) for name in Counters.NAMES),
             Command.RESET: Const(0, 0),
         }
-        m.d.sync += status.eq(Status.LENGTH)
+        m.d.sync += answer.status.eq(Status.LENGTH)
         with m.Switch(request.command):
             for command, fill in fills.items():
                 with m.Case(command), m.If(request.length == 0):
-                    m.d.sync += [status.eq(Status.OK), collected.eq(fill), collect_left.eq(len(fill) // 8)]
-                    m.d.sync += state.eq(_State.COLLECT)
+                    m.d.sync += [answer.status.eq(Status.OK), answer.collected.eq(fill)]
+                    m.d.sync += [answer.left.eq(len(fill) // 8), state.eq(_State.COLLECT)]
                     if command == Command.RESET:
                         m.d.comb += self.reset.eq(1)
             with m.Case(Command.IMAGE), m.If(request.length == image_bytes):
-                m.d.sync += [status.eq(Status.OK), state.eq(_State.PIXELS)]
+                m.d.sync += [answer.status.eq(Status.OK), state.eq(_State.PIXELS)]
                 m.d.comb += buffer.start.eq(1)
             if self.config.reloadable:
                 with m.Case(Command.LOAD, Command.LOAD_LAST), m.If(request.length != 0):
-                    m.d.sync += [status.eq(Status.OK), state.eq(_State.LOAD)]
+                    m.d.sync += [answer.status.eq(Status.OK), state.eq(_State.LOAD)]
                     m.d.comb += buffer.start.eq(1)
             with m.Default():
-                m.d.sync += status.eq(Status.COMMAND)
+                m.d.sync += answer.status.eq(Status.COMMAND)
 
     def _info(self, image_bytes):
         config = self.config
-        array = int.from_bytes(preamble(config)[-INFO_FIELDS["array"] :], "little")
         values = {
             "version": VERSION,
             "taps": config.taps,
             "logit_bytes": self.logit_bytes,
-            "reloadable": config.reloadable,
+            "reloadable": int(config.reloadable),
             "buffer_bytes": self.buffer_bytes,
             "image_bytes": image_bytes,
-            "array": array,
+            "array": int.from_bytes(preamble(config)[-INFO_FIELDS["array"] :], "little"),
             "clock_hz": self.clock_hz,
         }
-        fields = []
-        for name, size in INFO_FIELDS.items():
-            value = values[name]
-            fields.append(value if name == "image_bytes" else Const(value, 8 * size))
-        return Cat(fields)
+        sizes = {name: 8 * size for name, size in INFO_FIELDS.items()}
+        return Cat(Const(value, sizes[name]) if isinstance(value, int) else value for name, value in values.items())
 
-    def _collect(self, m: Module, receiver: FrameReceiver, buffer: PayloadBuffer):
-        """The shift register of the answer, how many bytes it still holds, and how many it gave to the buffer."""
+    def _collect(self, m: Module, receiver: FrameReceiver, buffer: PayloadBuffer) -> _Answer:
+        """The answer, which gives its bytes to the buffer one by one."""
         most = max(sum(INFO_FIELDS.values()), COUNTER_BYTES * len(Counters.NAMES), self.logit_bytes + LABEL_BYTES)
         collected, left, size = Signal(8 * most), Signal(range(most + 1)), Signal(16)
         connect(m, receiver.write, buffer.write)
@@ -170,7 +169,7 @@ class HostLink(wiring.Component):
             write = buffer.write
             m.d.comb += [write.valid.eq(1), write.payload.address.eq(size), write.payload.byte.eq(collected[:8])]
             m.d.sync += [collected.eq(collected[8:]), left.eq(left - 1), size.eq(size + 1)]
-        return collected, left, size
+        return _Answer(Signal(Status), collected, left, size)
 
     def _feed_pixels(self, m: Module, state, buffer: PayloadBuffer) -> None:
         """Fill beats with the buffer's bytes."""
@@ -186,22 +185,22 @@ class HostLink(wiring.Component):
             with m.If(buffer.o.payload.last):
                 m.d.sync += state.eq(_State.RESULT)
 
-    def _take_result(self, m: Module, state, collected, left) -> None:
+    def _take_result(self, m: Module, state, answer: _Answer) -> None:
         """Collect logit by logit; the label follows the last one."""
         beat, taken = self.i_result.payload, Signal()
         logit = Signal(8 * self.logit_bytes)
         m.d.comb += [
-            self.i_result.ready.eq((state == _State.RESULT) & (left == 0)),
+            self.i_result.ready.eq((state == _State.RESULT) & (answer.left == 0)),
             taken.eq(self.i_result.valid & self.i_result.ready),
             logit.eq(beat.logit),
         ]
         with m.If(taken):
-            m.d.sync += [collected.eq(Cat(logit, beat.label)), left.eq(self.logit_bytes)]
+            m.d.sync += [answer.collected.eq(Cat(logit, beat.label)), answer.left.eq(self.logit_bytes)]
             with m.If(beat.last):
                 m.d.sync += [self.label.eq(beat.label), self.labelled.eq(1)]
-                m.d.sync += [left.eq(self.logit_bytes + LABEL_BYTES), state.eq(_State.COLLECT)]
+                m.d.sync += [answer.left.eq(self.logit_bytes + LABEL_BYTES), state.eq(_State.COLLECT)]
 
-    def _feed_load(self, m: Module, state, request, status, buffer, collected, left) -> None:
+    def _feed_load(self, m: Module, state, request, buffer: PayloadBuffer, answer: _Answer) -> None:
         """Pass the buffer's bytes on, and wait for what the array says to them."""
         is_last = request.command == Command.LOAD_LAST
         with m.If(state == _State.LOAD):
@@ -217,9 +216,9 @@ class HostLink(wiring.Component):
         with m.If((state == _State.LOADED) & ~(is_last & self.load_status.busy)):
             m.d.sync += state.eq(_State.COLLECT)
             with m.If(error != LoadError.NONE):
-                m.d.sync += [status.eq(Status.REFUSED), collected.eq(error), left.eq(1)]
+                m.d.sync += [answer.status.eq(Status.REFUSED), answer.collected.eq(error), answer.left.eq(1)]
 
-    def _image_bytes(self, m: Module, state, buffer: PayloadBuffer):
+    def _image_bytes(self, m: Module):
         """Bytes of an image's beats. A new network brings its own number, in the header of its load image.
 
         It is the header's first field. Like the network it outlives a reset.

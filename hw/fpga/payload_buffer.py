@@ -6,10 +6,29 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hw.config import ArrayConfig
+from hw.fpga.frames import MOST_PAYLOAD
 from hw.stream import pipeline
+from sw.errors import InputError
 
 payload_beat = data.StructLayout({"byte": 8, "last": 1})
 """A byte of a payload; `last` marks its end."""
+
+
+LEAST_BUFFER = 256
+"""Bytes of a payload that every board takes."""
+
+
+def buffer_bytes(config: ArrayConfig, image_words: int) -> int:
+    """Bytes of the longest payload of a request: an image, of any network where the array is reloadable.
+
+    Raises InputError where that is longer than a frame.
+    """
+    most = config.input_words // 2 + 1 if config.reloadable else image_words  # two images share the input memory
+    size = max(most * config.taps, LEAST_BUFFER)
+    if size > MOST_PAYLOAD:
+        raise InputError(f"an image on a board must have at most {MOST_PAYLOAD} bytes, not {size}")
+    return size
 
 
 def buffer_write(depth: int) -> data.StructLayout:

@@ -1,0 +1,184 @@
+"""`amarray bitstream`, and `amarray run` with a board that is played by the golden model."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from networks import random_network
+
+from amarray import board
+from amarray.cli import main
+from hw.fpga.devices import RESOURCES
+from hw.fpga.frames import ANSWER, INFO_FIELDS, Command, Status, encode
+from sw import mnist, network_file
+from sw.golden import infer
+from sw.shipped import network_path
+
+MLP = network_file.load(network_path("mlp"))
+
+
+class GoldenBoard:
+    """A serial port behind which golden answers; `wrong` is added to each first logit."""
+
+    def __init__(self, wrong: int = 0):
+        self.wrong, self.closed, self._left, self.loaded, self.images = wrong, False, b"", b"", 0
+
+    def write(self, frame):
+        command, payload = frame[1], frame[4:-4]
+        match command:
+            case Command.INFO:
+                values = dict(zip(INFO_FIELDS, (1, 8, 3, 1, 792, 784, 7, 50_000_000), strict=True))
+                answer = b"".join(values[name].to_bytes(size, "little") for name, size in INFO_FIELDS.items())
+            case Command.COUNTERS:
+                counts = (5000, 102 * self.images, 101 * self.images, self.images, 4000, 0)
+                answer = b"".join(value.to_bytes(4, "little") for value in counts)
+            case Command.IMAGE:
+                self.images += 1
+                golden = infer(MLP, np.frombuffer(payload, np.uint8).reshape(1, 28, 28, 1), all_taps=False)
+                logits = golden.logits[0].tolist()
+                logits[0] += self.wrong
+                answer = b"".join(logit.to_bytes(3, "little", signed=True) for logit in logits)
+                answer += int(golden.labels[0]).to_bytes(2, "little")
+            case Command.RESET:
+                self.loaded, answer = b"", b""
+            case _:
+                self.loaded += payload
+                answer = b""
+        self._left += encode(command | ANSWER, bytes([Status.OK]) + answer)
+
+    def read(self, count):
+        data, self._left = self._left[:count], self._left[count:]
+        return data
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def golden_board(monkeypatch):
+    port = GoldenBoard()
+    monkeypatch.setattr(board, "open_port", lambda name, baud: port)
+    return port
+
+
+def run_json(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def fails(capsys, *arguments):
+    code = main([*map(str, arguments)])
+    *_, line = capsys.readouterr().err.splitlines()
+    return code, line
+
+
+def test_run_a_test_image_and_compare(golden_board, capsys):
+    code, result = run_json(capsys, "run", 17, "--port", "COM3", "--network", "mlp")
+    golden = infer(MLP, mnist.load().test_images[17:18], all_taps=False)
+    assert (code, result["mismatches"], result["label"]) == (0, 0, golden.labels[0])
+    assert result["logits"] == result["golden"] == golden.logits[0].tolist()
+    assert (result["busy_cycles"], result["counters"]["images"]) == (102, 1)
+    assert golden_board.closed
+    assert main(["run", "17", "--port", "COM3", "--network", "mlp"]) == 0
+    assert re.search(r"cycles of this image +102, 2.0 us at 50 MHz", capsys.readouterr().out)
+    golden_board.wrong = 1
+    code, result = run_json(capsys, "run", 17, "--port", "COM3", "--network", "mlp")
+    assert (code, result["mismatches"]) == (1, 1)
+
+
+def test_run_files_and_a_load_image(golden_board, tmp_path, capsys):
+    pixels = mnist.load().test_images[3]
+    expected = int(infer(MLP, pixels[None], all_taps=False).labels[0])
+    np.save(tmp_path / "three.npy", pixels[:, :, 0])
+    (tmp_path / "three.pgm").write_bytes(b"P5\n# a comment\n28 28\n255\n" + pixels.tobytes())
+    (tmp_path / "other.load").write_bytes(bytes(2000))
+    for name in ("three.npy", "three.pgm"):
+        arguments = ("run", tmp_path / name, "--port", "COM3", "--load", tmp_path / "other.load")
+        code, result = run_json(capsys, *arguments)
+        assert (code, result["label"]) == (0, expected)
+        assert golden_board.loaded == bytes(2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.png", b"", "image must be the number of a test image, a .npy or a .pgm file"),
+        ("a.npy", b"nothing", "is no .npy file"),
+        ("a.pgm", b"P2\n1 1\n255\n0", "must be a binary .pgm file, which begins with P5"),
+        ("a.pgm", b"P5 2", "must be a binary .pgm file"),
+        ("a.pgm", b"P5\n2 2\n255\nabc", "must have 4 pixels of 0..255, not 3 of 0..255"),
+        ("a.pgm", b"P5\n2 2\n255\nabcd", "image must have 777..784 pixels for the network on the board, not 4"),
+    ],
+)
+def test_a_wrong_image_is_refused(golden_board, tmp_path, capsys, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    code, line = fails(capsys, "run", tmp_path / name, "--port", "COM3")
+    assert code == 2
+    assert message in line
+
+
+def test_run_refuses_a_number_beyond_the_test_images_and_a_port_that_is_none(tmp_path, capsys):
+    assert fails(capsys, "run", 10000, "--port", "COM3") == (2, "amarray: image must be 0..9999, not 10000")
+    code, line = fails(capsys, "run", 1, "--port", tmp_path / "no-port")
+    assert code == 2
+    assert "cannot be opened" in line
+    assert "name one such as /dev/ttyUSB0" in line
+
+
+def test_a_board_that_does_not_answer_ends_in_one_line(capsys):
+    code, line = fails(capsys, "run", 1, "--port", "loop://")  # pyserial's echo: the request comes back
+    assert code == 1
+    assert "answered" in line or "damaged" in line or "status" in line
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bitstream")
+    network_file.save(random_network(5, [20, 5, 3], weight_bits=4), folder / "tiny.npz")
+    arguments = ["--lanes", "2", "--taps", "1", "-o", str(folder / "build")]
+    assert main(["generate", str(folder / "tiny.npz"), *arguments]) == 0
+    return folder / "build"
+
+
+def test_bitstream_for_the_icebreaker(build, capsys):
+    code, result = run_json(capsys, "bitstream", build, "--board", "icebreaker", "--clock", 18)
+    assert code == 0
+    assert (result["board"], result["device"], result["clock_mhz"]) == ("icebreaker", "ice40-up5k", 18)
+    assert result["reached_mhz"] >= 18
+    content = (build / "icebreaker.bin").read_bytes()
+    assert bytes.fromhex("7eaa997e") in content[:16]  # how a bitstream for iCE40 begins
+    assert result["loader"] == f"iceprog {build / 'icebreaker.bin'}"
+
+
+@pytest.mark.parametrize(("limit", "reached"), [(None, "23.9"), (20, "20.0")])
+def test_a_clock_that_is_not_met_gives_no_bitstream(build, tmp_path, capsys, monkeypatch, limit, reached):
+    output, limits = tmp_path / "fast.bin", [{"mhz": limit}] if limit else []
+    monkeypatch.setattr(
+        board, "synthesize", lambda *_, **__: {"resources": dict.fromkeys(RESOURCES, 0), "limits": limits}
+    )
+    placed = {"clock_mhz": 23.9, "critical_path": {"from": "nest.count", "to": "drain.sum"}}
+    monkeypatch.setattr(board, "place", lambda *_, **__: placed)
+    code, line = fails(capsys, "bitstream", build, "--board", "icebreaker", "--clock", 24, "-o", output)
+    assert code == 1
+    assert f"iCEBreaker reaches {reached} MHz with seed 1, limited from nest.count to drain.sum, less than its" in line
+    assert "clock of 24 MHz" in line
+    assert not output.exists()
+
+
+def test_bitstream_refuses_what_no_board_has(build, capsys):
+    assert fails(capsys, "bitstream", build, "--board", "arty")[1].startswith("amarray: board must be one of")
+    arguments = ("bitstream", build, "--board", "ulx3s", "--device", "gw1n-9c")
+    assert "device of ulx3s must be one of" in fails(capsys, *arguments)[1]
+    arguments = ("bitstream", build, "--board", "icebreaker", "--baud", 9_000_000)
+    assert "baud must be 300.." in fails(capsys, *arguments)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "clock", "suffix"), [("ulx3s", 50, "bit"), ("tangnano9k", 27, "fs"), ("tangnano9k", 40.5, "fs")]
+)
+def test_bitstream_for_the_other_boards(build, capsys, name, clock, suffix):
+    code, result = run_json(capsys, "bitstream", build, "--board", name, "--clock", clock)
+    assert (code, result["clock_mhz"]) == (0, clock)
+    assert (build / f"{name}.{suffix}").stat().st_size > 10000
