@@ -11,6 +11,7 @@ from networks import random_image_network, random_network
 from rtl import run
 
 from hw.compiler import compile_network, size_array
+from hw.memories import static_memories
 from hw.reloader import LoadError
 from sim.amaranth_sim import result_fields
 from sim.protocol import load_payloads, pack, payloads, unpack
@@ -28,6 +29,7 @@ class Session:
         self.rng = Random(seed)
         self.parts = []  # (beats of the load image, beats of pixels, beats of an image)
         self.logits, self.errors, self.networks = [], [], 0
+        self.changes = []  # cycles in which the network has changed
 
     def add(self, image: bytes, network, images):
         """A load image, and the images that follow it."""
@@ -88,6 +90,8 @@ class Session:
                     self.logits.append(unpack(word, fields)["logit"])
                 if not self.errors or self.errors[-1] != status.error:
                     self.errors.append(LoadError(status.error))
+                if status.networks != self.networks:
+                    self.changes.append(cycle)
                 self.networks = status.networks
 
         return testbench
@@ -185,18 +189,42 @@ def test_a_wrong_image_is_refused_with_its_reason_and_the_next_one_works(error, 
     assert session.networks == (2 if error is LoadError.NONE else 1)
 
 
+@pytest.mark.parametrize("part", ["program", "weights", "parameters"])
+def test_a_part_longer_than_its_memory_is_refused(part):
+    network = random_network(1, [6, 5, 3])
+    compiled = compile_network(network, replace(size_array(network, 2, 2), reloadable=True))
+    missing = static_memories(compiled.config)[part][0] - len(getattr(compiled, part))
+    longest, longer = (
+        replace(compiled, **{part: getattr(compiled, part) + (0,) * (missing + more)}).load_image() for more in (0, 1)
+    )
+    session, images = Session(compiled, 1), random_images(network, 2, 3)
+    for image in (longer, longest):
+        session.add(image, network, images)
+    session.run(6 + 6)
+    assert session.logits == 2 * expected(network, images)
+    assert [error for error in session.errors if error is not LoadError.NONE] == [LoadError.LENGTH]
+    assert session.networks == 1
+
+
 def test_borders_are_zero_where_the_network_before_has_written():
     dense = random_network(1, [20, 90, 3], weights="high", biases="zero")
     padded = random_image_network(3, ("padded", "padded"), shape=(5, 4, 1), weights="uniform")
     first, second = (compile_network(network, size_array(dense, 4, 4, also=(padded,))) for network in (dense, padded))
     assert [mapping.source.border > 0 for mapping in second.schedule.mappings] == [True, True, False]
-    session, due = Session(first, 1), []
-    for part, compiled in enumerate((first, second)):
-        images = random_images(compiled.network, 3, part)
-        session.add(compiled.load_image(), compiled.network, images)
-        due += expected(compiled.network, images)
-    session.run(len(due))
-    assert session.logits == due
+
+    def session():
+        made = Session(first, 1)
+        for compiled, images in zip((first, second), parts, strict=True):
+            made.add(compiled.load_image(), compiled.network, images)
+        return made
+
+    parts = (random_images(dense, 1, 0), random_images(padded, 3, 1))
+    due = [expected(dense, parts[0]), expected(padded, parts[1])]
+    undisturbed, disturbed = session(), session()
+    undisturbed.run(sum(map(len, due)))
+    assert undisturbed.logits == due[0] + due[1]
+    disturbed.run(len(due[1]), reset_after=undisturbed.changes[-1] + 3)  # while the memories are being cleared
+    assert disturbed.logits == due[1]
 
 
 @pytest.mark.parametrize("cycles", range(0, 60, 7))
