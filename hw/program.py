@@ -221,6 +221,10 @@ def header_values(header: Header, config: ArrayConfig) -> dict:
 
 def encode(instruction: Instruction, config: ArrayConfig) -> int:
     """The program word. Raises InputError where a field is wider than the configuration allows."""
+    for index, level in enumerate(instruction.levels):
+        _check_range(f"instruction.levels[{index}].count", level.count, 1, 1 << config.count_bits)
+    _check_range("instruction.delay", instruction.delay, 0, (1 << config.delay_bits) - 1)
+    _check_length("instruction.column_offsets", instruction.column_offsets, config.pixels - 1)
     read, write = read_address(config), write_address(config)
     weight_words, parameter_words = 1 << ceil_log2(config.weight_words), 1 << ceil_log2(config.parameter_words)
     values = {field.name: getattr(instruction, field.name) for field in fields(Instruction)}
@@ -297,12 +301,20 @@ def _check_fits(path: str, shape, value) -> None:
         for name, member in shape.members.items():
             _check_fits(f"{path}.{name}", member, value[name])
     elif isinstance(shape, data.ArrayLayout):
-        if len(value) != shape.length:
-            raise InputError(f"{path} must have {shape.length} entries, not {len(value)}")
+        _check_length(path, value, shape.length)
         for index, item in enumerate(value):
             _check_fits(f"{path}[{index}]", shape.elem_shape, item)
     else:
         form = Shape.cast(shape)
         low, high = (-(1 << form.width - 1), (1 << form.width - 1) - 1) if form.signed else (0, (1 << form.width) - 1)
-        if not low <= int(value) <= high:
-            raise InputError(f"{path} must be {low}..{high} in this array, not {value}; a larger memory widens it")
+        _check_range(path, value, low, high)
+
+
+def _check_length(path: str, value, length: int) -> None:
+    if len(value) != length:
+        raise InputError(f"{path} must have {length} entries, not {len(value)}")
+
+
+def _check_range(path: str, value: int, low: int, high: int) -> None:
+    if not low <= int(value) <= high:
+        raise InputError(f"{path} must be {low}..{high} in this array, not {value}; a larger memory widens it")
