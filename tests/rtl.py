@@ -16,6 +16,21 @@ def run(component, testbench) -> None:
     simulator.run()
 
 
+def answers(component, inputs, drive, read) -> list:
+    """What a component without registers answers: `drive(ctx, input)`, `read(ctx)` for each."""
+    found = []
+
+    async def testbench(ctx):
+        for each in inputs:
+            drive(ctx, each)
+            found.append(read(ctx))
+
+    simulator = Simulator(component)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return found
+
+
 def outputs(component, inputs, drive, read, latency: int) -> list:
     """What a pipeline answers: `drive(ctx, input)` each cycle, `read(ctx)` so many cycles after each."""
     answers = []

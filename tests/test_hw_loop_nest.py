@@ -52,6 +52,7 @@ def reference(config, instruction, strides, *, enable, odd) -> list[dict]:
                 "weight": (instruction.weight_base + weights) % weight,
                 "first": int(all(indices[i] == 0 for i in inner)),
                 "last": int(all(indices[i] == counts[i] - 1 for i in inner)),
+                "ends": 0,
                 "reads_hidden": int(instruction.reads_hidden),
                 "reads_signed": int(instruction.reads_signed[at_end[config.reduction_loops - 1]]),
                 "write": (instruction.write_bases[odd] + writes) % write,
@@ -61,9 +62,11 @@ def reference(config, instruction, strides, *, enable, odd) -> list[dict]:
                 "writes_signed": int(instruction.writes_signed),
                 "high": instruction.high,
                 "is_result": int(instruction.is_result),
-                "done": 0,
+                "release": 0,
             }
         )
+        if config.follows_input:
+            result[-1]["odd"] = odd
         if config.pool_loops:
             result[-1]["starts_pool"] = int(all(indices[i] == 0 for i in pool))
             result[-1]["ends_pool"] = int(all(at_end[i] for i in pool))
@@ -72,19 +75,21 @@ def reference(config, instruction, strides, *, enable, odd) -> list[dict]:
             result[-1]["pools_columns"] = int(instruction.pools_columns)
             result[-1]["column_write"] = instruction.column_write
             result[-1]["columns"] = instruction.last_columns if line_ends else config.pixels
-    result[-1]["done"] = 1
+    result[-1]["ends"] = 1
+    result[-1]["release"] = (1 << odd) * (enable and instruction.releases_input)
     return result
 
 
 def simulate(config, runs: list[tuple]) -> list[list[dict]]:
     """What the nest does in each run (instruction, enable, odd, idle); with 0 idle cycles it starts with `done`."""
-    nest = LoopNest(config)
-    results = []
+    nest, cycles = LoopNest(config), []  # of each cycle: whether a step is under way, whether the last one, and `o`
 
     def observe(ctx):
         step = ctx.get(nest.o.payload)
-        plain = ("weight", "first", "last", "reads_hidden", "reads_signed")
+        plain = ("weight", "first", "last", "ends", "reads_hidden", "reads_signed")
         tile = ("parameter", "lanes", "final", "writes_signed", "high", "is_result")
+        if config.follows_input:
+            plain = (*plain, "odd")
         if config.pool_loops:
             tile = (*tile, "starts_pool", "ends_pool")
         if config.pixels > 1:
@@ -92,42 +97,58 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
         columns = {"column_write": write_address(config).join(step.tile.column_write)} if config.pixels > 1 else {}
         return {
             "valid": ctx.get(nest.o.valid),
+            "release": ctx.get(nest.release),
             "reads": [read_address(config).join(read) for read in step.reads],
             **columns,
             "write": write_address(config).join(step.tile.write),
-            "done": ctx.get(nest.done),
             **{name: getattr(step, name) for name in plain},
             **{name: getattr(step.tile, name) for name in tile},
         }
 
     async def testbench(ctx):
+        async def tick():
+            await ctx.tick()
+            cycles.append((ctx.get(nest.running), ctx.get(nest.done), observe(ctx)))
+
         for instruction, enable, odd, idle in runs:
             for _ in range(idle):
                 ctx.set(nest.start, 0)
-                await ctx.tick()
-                assert not ctx.get(nest.running)
-                assert not ctx.get(nest.o.valid)
-                assert not ctx.get(nest.done)
+                await tick()
+                assert cycles[-1][:2] == (0, 0)
             ctx.set(nest.instruction.as_value(), encode(instruction, config))
             ctx.set(nest.enable, enable)
             ctx.set(nest.odd, odd)
             ctx.set(nest.start, 1)
-            await ctx.tick()
+            await tick()
             ctx.set(nest.start, 0)
             ctx.set(nest.instruction.as_value(), 0)  # it is only looked at with start
             ctx.set(nest.enable, not enable)
             ctx.set(nest.odd, not odd)
-            assert ctx.get(nest.running)
-            results.append([observe(ctx)])
-            while not results[-1][-1]["done"]:
-                assert len(results[-1]) < LONGEST
-                await ctx.tick()
-                assert ctx.get(nest.running)
-                results[-1].append(observe(ctx))
-        await ctx.tick()
-        assert not ctx.get(nest.running)
+            steps = 1
+            while cycles[-1][:2] == (1, 0):
+                assert steps < LONGEST
+                await tick()
+                steps += 1
+            assert cycles[-1][:2] == (1, 1)
+        for _ in range(LoopNest.latency(config)):
+            await tick()
+            assert cycles[-1][:2] == (0, 0)
 
     run(nest, testbench)
+    latency = LoopNest.latency(config)
+    results, ended = [], True
+    for _, _, step in cycles[:latency]:
+        assert not step["valid"]
+        assert not step["release"]
+    for (running, done, _), (_, _, step) in zip(cycles, cycles[latency:], strict=False):
+        if not running:
+            assert not step["valid"]
+            assert not step["release"]
+            continue
+        if ended:
+            results.append([])
+        results[-1].append(step)
+        ended = done
     return results
 
 
@@ -140,7 +161,7 @@ def random_run(rng, config) -> tuple[Instruction, tuple]:
         [int(stride) * unit for stride in rng.integers(-9, 10, config.loops)],
         rng.integers(-9, 10, config.loops).tolist(),
     )
-    bits = rng.integers(0, 2, 6).tolist()
+    bits = rng.integers(0, 2, 7).tolist()
     instruction = Instruction(
         levels=levels(counts, *strides),
         read_bases=tuple(int(base) * unit for base in rng.integers(0, 30, 2)),
@@ -157,6 +178,7 @@ def random_run(rng, config) -> tuple[Instruction, tuple]:
         reads_signed=(bool(bits[1]), bool(bits[5])),
         writes_signed=bool(bits[2]),
         is_result=bool(bits[3]),
+        releases_input=bool(bits[6]),
         high=int(rng.integers(256)),
     )
     return instruction, strides
@@ -175,6 +197,7 @@ def test_random_nests(loops, unaligned, pixels):
         reduction_loops=reduction_loops,
         pool_loops=int(rng.integers(0, min(3, loops - reduction_loops))),
         pixels=pixels,
+        follows_input=bool(loops % 2),
         input_words=32,
         hidden_words=20,
         weight_words=64,

@@ -121,6 +121,7 @@ def test_backward_steps_come_back_modulo_the_depth(seed):
             (Level(),) * 5,
             (Level(0), *(Level(),) * 3),
             (*(Level(),) * 3, Level(257)),
+            (*(Level(),) * 3, Level(-1)),
         ),
     }.items(),
 )

@@ -1,0 +1,155 @@
+"""Blocks in the cells of an FPGA, by yosys's own models of these cells, against integers.
+
+MULT18X18D has no model in yosys; what is checked of it is how it is instantiated.
+"""
+
+import re
+from itertools import product
+
+import numpy as np
+import pytest
+from gates import Gates
+
+from hw.fpga.blocks import ECP5, ICE40, MULTIPLIERS, OTHERS, Cells, map_blocks
+from hw.multiplier import Multiplier
+from sw.errors import InputError
+
+MODELS = {
+    "ecp5": (ECP5, ("+/lattice/cells_sim_ecp5.v",)),
+    "ice40": (ICE40, ("-D ICE40_HX +/ice40/cells_sim.v",)),
+    "others": (OTHERS, ()),
+}
+
+
+def multiplier_design(activation: int, weight: int, count: int = 1) -> str:
+    """A design of so many multipliers in one module, as the export writes it."""
+    name = f"multiplier_{activation}x{weight}"
+    ports = f"""input clk, input signed [{activation - 1}:0] activation, input signed [{weight - 1}:0] weight"""
+    products = "".join(f", output signed [{activation + weight - 1}:0] product_{index}" for index in range(count))
+    instances = "".join(
+        f"  {name} block_{index} (.clk(clk), .activation(activation), .weight(weight), .product(product_{index}));\n"
+        for index in range(count)
+    )
+    return f"""module top({ports}{products});
+{instances}endmodule
+module {name}({ports}, output signed [{activation + weight - 1}:0] product);
+  behaviour that nobody reads
+endmodule
+"""
+
+
+def adder_design(width: int) -> str:
+    ports = f"input [{width - 1}:0] total, term, input first, output [{width - 1}:0] result"
+    instance = f"gated_adder_{width} adder (.total(total), .term(term), .first(first), .result(result));"
+    return f"""module top({ports});
+  {instance}
+endmodule
+module gated_adder_{width}({ports});
+  assign result = first ? term : total + term;
+endmodule
+"""
+
+
+def check_multiplier(gates: Gates, activation: int, weight: int) -> None:
+    """All operands in each of several cycles, each lane in an order of its own: the products come `latency` later."""
+    rng = np.random.default_rng(0)
+    a, w = (each.ravel() for each in np.mgrid[: 1 << activation, : 1 << weight])
+    signed_a, signed_w = (each - (each >> bits - 1 << bits) for each, bits in ((a, activation), (w, weight)))
+    expected = (signed_a * signed_w) % (1 << activation + weight)
+    orders = []
+    for cycle in range(2 * Multiplier.latency + 1):
+        orders.append(rng.permutation(len(a)))
+        found = gates.cycle(activation=a[orders[-1]], weight=w[orders[-1]])["product_0"]
+        if cycle >= Multiplier.latency:
+            assert (found == expected[orders[cycle - Multiplier.latency]]).all()
+
+
+@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize(("activation", "weight"), [(9, 8), (9, 5), (9, 2), (5, 3), (3, 2)])
+def test_a_multiplier_in_lookup_tables_is_the_multiplier(family, activation, weight, tmp_path):
+    cells, models = MODELS[family]
+    design = map_blocks(multiplier_design(activation, weight), cells, 0)
+    assert ("CCU2C" in design) == (family == "ecp5")
+    check_multiplier(Gates(design, tmp_path, models), activation, weight)
+
+
+@pytest.mark.parametrize(("activation", "weight"), [(9, 8), (5, 3)])
+def test_a_multiplier_block_of_ice40_is_the_multiplier(activation, weight, tmp_path):
+    cells, models = MODELS["ice40"]
+    design = map_blocks(multiplier_design(activation, weight), cells, 1)
+    assert "SB_MAC16" in design
+    check_multiplier(Gates(design, tmp_path, models), activation, weight)
+
+
+def all_cases(width: int) -> list[np.ndarray]:
+    """All of total, term and first; of wide ones a sample, and the carry through all bits."""
+    if width <= 6:
+        return [each.ravel() for each in np.mgrid[: 1 << width, : 1 << width, :2]]
+    total, term = np.random.default_rng(width).integers(0, 1 << width, (2, 4000))
+    total[:4], term[:4] = (1 << width) - 1, (0, 1, 0, 1)
+    return [total, term, np.arange(4000) >> 1 & 1]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 6, 9, 20])
+@pytest.mark.parametrize("family", MODELS)
+def test_a_gated_adder_adds_or_lets_the_term_pass(family, width, tmp_path):
+    cells, models = MODELS[family]
+    design = map_blocks(adder_design(width), cells, None)
+    assert ("CCU2C" in design) == (family == "ecp5")
+    total, term, first = all_cases(width)
+    found = Gates(design, tmp_path, models).cycle(total=total, term=term, first=first)["result"]
+    assert (found == (np.where(first, 0, total) + term) % (1 << width)).all()
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 6, 9, 20])
+def test_a_gated_subtractor_of_ecp5_subtracts_or_lets_the_term_pass(width, tmp_path):
+    cells, models = MODELS["ecp5"]
+    total, term, first = all_cases(width)
+    gates = Gates(f"module top{cells.gated_subtractor(width)}endmodule\n", tmp_path, models)
+    found = gates.cycle(total=total, term=term, first=first)["result"]
+    assert (found == (term - np.where(first, 0, total)) % (1 << width)).all()
+
+
+def test_a_multiplier_block_of_ecp5_has_all_its_registers_and_signed_operands():
+    design = map_blocks(multiplier_design(9, 8), ECP5, 1)
+    assert design.count("MULT18X18D") == 1
+    registers = re.findall(r'\.REG_(\w+)_CLK\("CLK0"\)', design)
+    assert registers == ["INPUTA", "INPUTB", "PIPELINE", "OUTPUT"]
+    for port in ("SIGNEDA", "SIGNEDB", "CE0"):
+        assert f".{port}(1'b1)" in design
+    for name, bits in (("A", 18), ("B", 18), ("P", 36)):
+        assert re.findall(rf"\.{name}\d+\({name.lower()}\[(\d+)\]\)", design) == [str(bit) for bit in range(bits)]
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "blocks", "expected"),
+    [("auto", 2, 2), ("auto", 3, 3), ("auto", 9, 3), ("auto", None, 3), ("auto", 0, 0), ("lut", 9, 0), ("dsp", 3, 3)],
+)
+@pytest.mark.parametrize("cells", [ECP5, ICE40])
+def test_multipliers_are_in_blocks_as_long_as_there_are_any(cells, multipliers, blocks, expected):
+    design = map_blocks(multiplier_design(9, 8, count=3), cells, blocks, multipliers)
+    placed = re.findall(r"^  (\w+) block_(\d) \(", design, re.MULTILINE)
+    assert placed == [(("" if index < expected else "lut_") + "multiplier_9x8", str(index)) for index in range(3)]
+    modules = re.findall(r"^module (\w+)", design, re.MULTILINE)
+    assert len(modules) == len(set(modules))
+    in_tables = {"lut_multiplier_9x8", "gated_adder_10", "gated_subtractor_10"}
+    assert set(modules) == {"top", "multiplier_9x8", *(in_tables if expected < 3 else ())}
+
+
+def test_a_family_without_cells_keeps_the_modules_as_they_are():
+    design = multiplier_design(9, 8)
+    assert map_blocks(design, OTHERS, None) == design
+    kept = map_blocks(adder_design(4), Cells(multiplier=ICE40.multiplier), None)
+    assert "assign result = first ? term : term + total;" in kept
+
+
+def test_more_multipliers_than_blocks_are_refused_only_where_blocks_are_demanded():
+    message = r"^multipliers must be auto or lut, not dsp: the array has 3, the device has 2 multiplier blocks$"
+    with pytest.raises(InputError, match=message):
+        map_blocks(multiplier_design(9, 8, count=3), ECP5, 2, "dsp")
+
+
+@pytest.mark.parametrize("value", ["fast", ""])
+def test_an_unknown_place_for_products_is_refused(value):
+    with pytest.raises(InputError, match=rf"^multipliers must be one of {', '.join(MULTIPLIERS)}, not '{value}'$"):
+        map_blocks(multiplier_design(9, 8), ECP5, 2, value)
