@@ -9,12 +9,12 @@ import numpy as np
 from hw import yosys
 
 _GATES = {
-    "$_NOT_": lambda A: ~A,
-    "$_AND_": lambda A, B: A & B,
-    "$_OR_": lambda A, B: A | B,
-    "$_XOR_": lambda A, B: A ^ B,
-    "$_XNOR_": lambda A, B: ~(A ^ B),
-    "$_MUX_": lambda A, B, S: (A & ~S) | (B & S),
+    "$_NOT_": lambda a: ~a,
+    "$_AND_": lambda a, b: a & b,
+    "$_OR_": lambda a, b: a | b,
+    "$_XOR_": lambda a, b: a ^ b,
+    "$_XNOR_": lambda a, b: ~(a ^ b),
+    "$_MUX_": lambda a, b, s: (a & ~s) | (b & s),
 }
 
 
@@ -47,12 +47,12 @@ class Gates:
         cells = [cell for cell in module["cells"].values() if cell["type"] != "$scopeinfo"]
         self._registers, self._gates = {}, {}
         for cell in cells:
-            pins = {name: bits[0] for name, bits in cell["connections"].items()}
+            pins = {name.lower(): bits[0] for name, bits in cell["connections"].items()}
             if cell["type"] == "$_DFF_P_":
-                assert pins["C"] == self._ports["clk"][0]
-                self._registers[pins["Q"]] = pins["D"]
+                assert pins["c"] == self._ports["clk"][0]
+                self._registers[pins["q"]] = pins["d"]
             else:
-                output = pins.pop("Y")
+                output = pins.pop("y")
                 self._gates[output] = (_GATES[cell["type"]], pins)
         order = TopologicalSorter({output: set(pins.values()) for output, (_, pins) in self._gates.items()})
         self._order = [bit for bit in order.static_order() if bit in self._gates]

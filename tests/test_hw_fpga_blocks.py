@@ -4,7 +4,6 @@ MULT18X18D has no model in yosys; what is checked of it is how it is instantiate
 """
 
 import re
-from itertools import product
 
 import numpy as np
 import pytest
