@@ -163,6 +163,11 @@ class ArrayConfig:
         return 0 if self.follows_input else 1
 
     @property
+    def multiplier_stages(self) -> int:
+        """Registers of a multiplier: operands, one between, product; for the same reason not the one between."""
+        return 2 if self.follows_input else 3
+
+    @property
     def tile_loop(self) -> int:
         """Index of the level that walks the tiles of output channels."""
         return self.reduction_loops + self.pool_loops

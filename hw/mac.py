@@ -43,7 +43,7 @@ class Lane(wiring.Component):
     @staticmethod
     def tree_latency(config: ArrayConfig) -> int:
         """Cycles from the inputs to their sum: the multipliers, then a level of the adder tree each."""
-        return Multiplier.latency + ceil_log2(config.taps)
+        return Multiplier.latency(config) + ceil_log2(config.taps)
 
     @staticmethod
     def latency(config: ArrayConfig) -> int:

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.block import Block
 from hw.config import ArrayConfig
+from hw.stream import delayed
 
 
 class Multiplier(Block):
@@ -25,12 +26,11 @@ class Multiplier(Block):
     A product a cycle, no back pressure, no reset.
     """
 
-    latency = 3
-    """Cycles: operands, one between, product."""
-
     def __init__(self, config: ArrayConfig):
         activation, weight = config.operand_format.bits, config.weight_format.bits
-        self.module = f"multiplier_{activation}x{weight}"
+        self.config = config
+        short = "short_" if self.latency(config) < 3 else ""  # which no block with all registers can replace
+        self.module = f"{short}multiplier_{activation}x{weight}"
         super().__init__(
             {
                 "activation": In(signed(activation)),
@@ -39,14 +39,17 @@ class Multiplier(Block):
             }
         )
 
+    @staticmethod
+    def latency(config: ArrayConfig) -> int:
+        """Cycles from the operands to the product: a register for the operands, those between, one for the product."""
+        return config.multiplier_stages
+
     def build(self) -> Module:
         """Build the registers."""
         m = Module()
         activation = Signal.like(self.activation, name="activation_register", reset_less=True)
         weight = Signal.like(self.weight, name="weight_register", reset_less=True)
-        between = Signal.like(self.product, name="between", reset_less=True)
-        product = Signal.like(self.product, name="product_register", reset_less=True)
+        product = delayed(m, (activation * weight), self.latency(self.config) - 1)
         m.d.sync += [activation.eq(self.activation), weight.eq(self.weight)]
-        m.d.sync += [between.eq(activation * weight), product.eq(between)]
         m.d.comb += self.product.eq(product)
         return m

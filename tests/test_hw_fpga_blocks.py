@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from gates import Gates
 
+from hw.config import ArrayConfig
 from hw.fpga.blocks import ECP5, ICE40, MULTIPLIERS, OTHERS, Cells, map_blocks
 from hw.multiplier import Multiplier
 from sw.errors import InputError
 
+LATENCY = Multiplier.latency(ArrayConfig())
 MODELS = {
     "ecp5": (ECP5, ("+/lattice/cells_sim_ecp5.v",)),
     "ice40": (ICE40, ("-D ICE40_HX +/ice40/cells_sim.v",)),
@@ -56,11 +58,11 @@ def check_multiplier(gates: Gates, activation: int, weight: int) -> None:
     signed_a, signed_w = (each - (each >> bits - 1 << bits) for each, bits in ((a, activation), (w, weight)))
     expected = (signed_a * signed_w) % (1 << activation + weight)
     orders = []
-    for cycle in range(2 * Multiplier.latency + 1):
+    for cycle in range(2 * LATENCY + 1):
         orders.append(rng.permutation(len(a)))
         found = gates.cycle(activation=a[orders[-1]], weight=w[orders[-1]])["product_0"]
-        if cycle >= Multiplier.latency:
-            assert (found == expected[orders[cycle - Multiplier.latency]]).all()
+        if cycle >= LATENCY:
+            assert (found == expected[orders[cycle - LATENCY]]).all()
 
 
 @pytest.mark.parametrize("family", MODELS)

@@ -86,4 +86,5 @@ def test_each_tap_meets_its_own_weight():
 
 @pytest.mark.parametrize(("taps", "levels"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (9, 4), (16, 4)])
 def test_latency_is_multiplier_tree_and_accumulator(taps, levels):
-    assert Lane.latency(ArrayConfig(taps=taps)) == Multiplier.latency + levels + 1
+    for config in (ArrayConfig(taps=taps), ArrayConfig(taps=taps, follows_input=True)):
+        assert Lane.latency(config) == Multiplier.latency(config) + levels + 1

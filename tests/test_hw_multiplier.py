@@ -11,13 +11,14 @@ from hw.multiplier import Multiplier
 def simulate(config: ArrayConfig, cases: list[tuple[int, int]]) -> list[int]:
     """The product of each (activation, weight), one a cycle, `latency` cycles later."""
     multiplier = Multiplier(config)
-    assert multiplier.module == f"multiplier_{config.operand_format.bits}x{config.weight_bits}"
+    short = "short_" if config.follows_input else ""
+    assert multiplier.module == f"{short}multiplier_{config.operand_format.bits}x{config.weight_bits}"
 
     def drive(ctx, case):
         ctx.set(multiplier.activation, case[0])
         ctx.set(multiplier.weight, case[1])
 
-    return outputs(multiplier, cases, drive, lambda ctx: ctx.get(multiplier.product), Multiplier.latency)
+    return outputs(multiplier, cases, drive, lambda ctx: ctx.get(multiplier.product), Multiplier.latency(config))
 
 
 def test_all_operands_of_few_bits():
@@ -29,9 +30,10 @@ def test_all_operands_of_few_bits():
     assert simulate(config, cases) == [a * w for a, w in cases]
 
 
+@pytest.mark.parametrize("follows_input", [False, True])
 @pytest.mark.parametrize("weight_bits", [2, 5, 8])
-def test_random_and_greatest_operands(weight_bits):
-    config = ArrayConfig(weight_bits=weight_bits)
+def test_random_and_greatest_operands(weight_bits, follows_input):
+    config = ArrayConfig(weight_bits=weight_bits, follows_input=follows_input)
     limits = [(-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (config.operand_format.bits, weight_bits)]
     rng = np.random.default_rng(weight_bits)
     cases = [*product(*limits), *zip(*(rng.integers(low, high + 1, 200).tolist() for low, high in limits), strict=True)]
@@ -39,4 +41,5 @@ def test_random_and_greatest_operands(weight_bits):
 
 
 def test_latency_is_that_of_a_multiplier_block_with_all_registers():
-    assert Multiplier.latency == 3
+    assert Multiplier.latency(ArrayConfig()) == 3
+    assert Multiplier.latency(ArrayConfig(follows_input=True)) == 2
