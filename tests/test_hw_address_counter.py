@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rtl import outputs
+from rtl import check_refusal, outputs
 
 from hw.address import AddressLayout
 from hw.address_counter import AddressCounter
@@ -57,5 +57,8 @@ def test_a_further_stage_is_a_delay():
 @pytest.mark.parametrize(("unaligned", "stages"), [(False, 0), (True, 1)])
 def test_too_few_stages_are_refused(unaligned, stages):
     least = stages + 1
-    with pytest.raises(ValueError, match=rf"^an address counter must have {least} stages or more, not {stages}$"):
-        AddressCounter(AddressLayout(8, 3, unaligned), stages)
+    check_refusal(
+        ValueError,
+        rf"^an address counter must have {least} stages or more, not {stages}$",
+        lambda: AddressCounter(AddressLayout(8, 3, unaligned), stages),
+    )
