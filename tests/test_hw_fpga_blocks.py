@@ -34,7 +34,7 @@ def multiplier_design(activation: int, weight: int, count: int = 1) -> str:
     return f"""module top({ports}{products});
 {instances}endmodule
 module {name}({ports}, output signed [{activation + weight - 1}:0] product);
-  behaviour that nobody reads
+  assign product = 0;  // which nobody reads
 endmodule
 """
 
