@@ -42,9 +42,9 @@ class Family:
 
 # The commands are those of yosys's own synthesis script for the family, but its step `map_luts` runs `abc`
 # instead of `abc9`: in the WebAssembly build, abc9 ends yosys without a message on some designs. For iCE40 the
-# step `coarse` is written out without `ice40_dsp`, which in yosys 0.70 takes the product register of a multiplier
-# for the adder of another one and loses the multiplier. Gowin's pads come last, for its own step puts some at the
-# ports of each module.
+# step `coarse` is written out without `share`, which takes minutes and shares no adder of ours, and without
+# `ice40_dsp`, which in yosys 0.70 takes the product register of a multiplier for the adder of another one and loses
+# the multiplier. Gowin's pads come last, for its own step puts some at the ports of each module.
 ECP5 = """
     synth_ecp5 -no-rw-check -top {top} -run begin:map_luts
     techmap -map +/lattice/latches_map.v
@@ -62,7 +62,6 @@ ICE40_BEGIN = """
     wreduce
     peepopt
     opt_clean
-    share
     techmap -map +/cmp2lut.v -D LUT_WIDTH=4
     opt_expr
     opt_clean
