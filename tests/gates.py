@@ -29,7 +29,7 @@ class Gates:
         (folder / "design.v").write_text(verilog)
         yosys.run(
             f"""
-            {" ; ".join(f"read_verilog -overwrite {model}" for model in models)}
+            {" ; ".join(f"read_verilog -overwrite -defer {model}" for model in models)}
             read_verilog design.v
             hierarchy -check -top {top}
             synth -flatten -noabc -top {top}

@@ -9,13 +9,15 @@ from hw.fpga.netlist import pack_output_registers
 CLOCK, OTHER_CLOCK = 2, 3
 
 
-def memory(kind: str = "DP16KD", **outputs: list) -> dict:
+NARROW, WIDE = f"{9:032b}", f"{36:032b}"
+
+
+def memory(width: str = NARROW, clock_a=CLOCK, **outputs: list) -> dict:
     """A block RAM on the clock; without outputs it is not read."""
-    clocks = {"CLKA": [CLOCK], "CLKB": [CLOCK]} if kind == "DP16KD" else {"CLKR": [CLOCK], "CLKW": [CLOCK]}
-    connections = {**clocks, "DIA0": [9], **outputs}
+    connections = {"CLKA": [clock_a], "CLKB": [CLOCK], "DIA0": [9], **outputs}
     return {
-        "type": kind,
-        "parameters": {"DATA_WIDTH_A": "9"},
+        "type": "DP16KD",
+        "parameters": {"DATA_WIDTH_A": width, "DATA_WIDTH_B": width},
         "port_directions": {name: "output" if name in outputs else "input" for name in connections},
         "connections": connections,
     }
@@ -59,17 +61,22 @@ def test_registers_of_a_port_move_into_the_block_ram(letter):
     pack_output_registers(cells)
     assert set(cells) == {"memory", "use"}
     assert cells["use"] == before["use"]
-    connections = before["memory"]["connections"] | {f"DO{letter}0": [20], f"DO{letter}1": [21]}
-    assert cells["memory"]["connections"] == connections
-    assert cells["memory"]["parameters"] == {"DATA_WIDTH_A": "9", f"REGMODE_{letter}": "OUTREG"}
+    packed = {f"DO{letter}0": [20], f"DO{letter}1": [21], f"OCE{letter}": ["1"]}
+    assert cells["memory"]["connections"] == before["memory"]["connections"] | packed
+    assert cells["memory"]["parameters"] == before["memory"]["parameters"] | {f"REGMODE_{letter}": "OUTREG"}
 
 
-def test_registers_of_a_pseudo_dual_port_move_into_the_block_ram():
-    cells = design(memory=memory("PDPW16KD", DO0=[10], DO17=[11]))
+@pytest.mark.parametrize("clock_a", [CLOCK, OTHER_CLOCK, "0"])
+def test_a_word_of_36_bits_is_registered_by_both_ports_on_the_clock_of_the_second(clock_a):
+    cells = design(memory=memory(WIDE, clock_a, DOA0=[10], DOB17=[11]))
+    before = deepcopy(cells)
     pack_output_registers(cells)
     assert set(cells) == {"memory", "use"}
-    assert cells["memory"]["parameters"] == {"DATA_WIDTH_A": "9", "REGMODE": "OUTREG"}
-    assert (cells["memory"]["connections"]["DO0"], cells["memory"]["connections"]["DO17"]) == ([20], [21])
+    packed = {"DOA0": [20], "DOB17": [21], "OCEA": ["1"], "OCEB": ["1"]}
+    packed["CLKA"] = [CLOCK if clock_a == "0" else clock_a]  # a port without a clock would register nothing
+    assert cells["memory"]["connections"] == before["memory"]["connections"] | packed
+    modes = {"REGMODE_A": "OUTREG", "REGMODE_B": "OUTREG"}
+    assert cells["memory"]["parameters"] == before["memory"]["parameters"] | modes
 
 
 def test_settings_that_stand_for_the_plain_register_are_plain():
@@ -85,9 +92,10 @@ def test_settings_that_stand_for_the_plain_register_are_plain():
 
 def test_each_port_is_taken_by_itself():
     cells = design(memory=memory(DOA0=[10], DOA1=[11], DOB0=[12]), direct=reader(12))
+    before = deepcopy(cells)
     pack_output_registers(cells)
     assert set(cells) == {"memory", "use", "direct"}
-    assert cells["memory"]["parameters"] == {"DATA_WIDTH_A": "9", "REGMODE_A": "OUTREG"}
+    assert cells["memory"]["parameters"] == before["memory"]["parameters"] | {"REGMODE_A": "OUTREG"}
     assert cells["memory"]["connections"]["DOB0"] == [12]
 
 
@@ -104,6 +112,7 @@ def test_each_port_is_taken_by_itself():
         "a reset": {"high": flip_flop(11, 21, LSR=[31])},
         "a set": {"high": flip_flop(11, 21, parameters={"REGSET": "SET"}.items())},
         "another cell": {"high": flip_flop(11, 21) | {"type": "TRELLIS_IO"}},
+        "a wide word in part": {"memory": memory(WIDE, DOA0=[10], DOB0=[11], DOB1=[12]), "direct": reader(12)},
         "no block RAM": {"memory": memory(DOA0=[10], DOA1=[11]) | {"type": "TRELLIS_DPR16X4"}},
         "nothing that is read": {"memory": memory(DOA0=[14], DOA1=[15])},
     }.items(),
