@@ -48,9 +48,8 @@ def plan_memory(mappings: tuple[Mapping, ...], schedule: Schedule, config: Array
     by_size = sorted(range(len(mappings) - 1), key=lambda index: -mappings[index].result.size)
     together = interference(schedule)
     plans = [_first_fit(mappings, schedule, together, order) for order in (range(len(mappings) - 1), by_size)]
-    hidden = min(
-        plans, key=lambda places: _end(mappings, places)
-    )  # in program order it is never deeper than side by side
+    # In program order it is never deeper than side by side.
+    hidden = min(plans, key=lambda places: _end(mappings, places))
     weights = [0, *accumulate(mapping.weight_depth for mapping in mappings)]
     parameters = [0, *accumulate(mapping.parameter_depth for mapping in mappings)]
     slack = 1 if config.unaligned_reads else 0  # an unaligned vector also touches the word behind its first one

@@ -181,8 +181,8 @@ def synthesize(
     family = FAMILIES[device.family]
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
-        design = map_blocks(verilog.read_text(encoding="utf-8"), family.cells, device.dsps, multipliers)
-        (folder / "design.v").write_text(design, encoding="utf-8")
+        mapped = map_blocks(verilog.read_text(encoding="utf-8"), family.cells, device.dsps, multipliers)
+        (folder / "design.v").write_text(mapped, encoding="utf-8")
         if ports is not None:
             (folder / "pins.il").write_text(pins.convert(top, ports), encoding="utf-8")
         yosys.run(_script(family, top, ports is not None), folder, "netlist.json")
