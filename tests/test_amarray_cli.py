@@ -194,7 +194,7 @@ def test_synth_counts_and_writes_json(workplace, capsys):
     assert code == 0
     assert result["resources"]["dsps"] == 32
     assert (
-        json.loads((workplace / "build" / "fpga" / "gw1n-9c-synth.json").read_text())["resources"]
+        json.loads((workplace / "build" / "fpga" / "gw1n-9c-auto-synth.json").read_text())["resources"]
         == result["resources"]
     )
 

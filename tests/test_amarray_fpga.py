@@ -37,7 +37,7 @@ def tools(monkeypatch):
     """Synthesis and placement that take no time; returns what ran."""
     ran = []
 
-    def synthesize(verilog, device, output, ports=None, netlist=None):
+    def synthesize(verilog, device, output, ports=None, netlist=None, multipliers="auto"):
         ran.append(f"synthesize {device.name}")
         resources = {"luts": 100, "ffs": 90, "dsps": 4, "brams": 1, "sprams": 0}
         result = {"device": device.name, "yosys": "0", "resources": resources, "available": device.available}

@@ -55,7 +55,7 @@ def test_instructions_are_counted_when_asked_for():
 )
 def test_broken_rule_is_found(fault, message):
     with pytest.raises(SimulationError, match=f"^cycle [0-9]+: .*{message}"):
-        simulated(Faulty(COMPILED.accelerator(), fault), back_pressure="random")
+        simulated(Faulty(COMPILED.accelerator(), fault), back_pressure="alternate")
 
 
 def test_wrong_logit_is_returned_as_it_is():
