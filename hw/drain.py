@@ -78,21 +78,21 @@ class Drain(wiring.Component):
             for slot in range(config.drain_words * pixels)
         ]
         left, pause = Signal(bits_for(config.lanes)), Signal(range(taps))
+        # What a comparison of `left` would tell is kept in registers: many wires hang on it.
+        mask, ends_tile, is_busy = Signal(taps, reset_less=True), Signal(reset_less=True), Signal()
         tile, place = Signal(tile_layout(config)), Signal(write)
         column, index = Signal(range(pixels)), Signal(range(len(slots)))
-        is_busy, ends_word, ends_tile = Signal(), Signal(), Signal()
+        ends_word = Signal()
         pools = tile.pools_columns if pixels > 1 else 1
 
         m.d.comb += [
-            is_busy.eq((left != 0) & (pause == 0)),
             ends_word.eq(pools | (column == pixels - 1)),
-            ends_tile.eq(left <= taps),
             self.o.valid.eq(is_busy & (pools | (column < tile.columns)) if pixels > 1 else is_busy),
             word.tile.eq(tile),
             word.tile.write.eq(place),
             word.tile.lanes.eq(left),
             *(word.accumulators[i].eq(slots[0][i]) for i in range(taps)),
-            *(word.mask[i].eq(left > i) for i in range(taps)),
+            word.mask.eq(mask),
         ]
         after = Signal(write)  # address of the next word of column 0
         m.d.comb += after.eq(_next_word(write, tile.write))
@@ -104,8 +104,11 @@ class Drain(wiring.Component):
                     m.d.sync += value.eq(Mux(pools, row, one))
             with m.If(ends_word):
                 m.d.sync += [
-                    left.eq(Mux(ends_tile, 0, left - taps)),
+                    left.eq(left - taps),
+                    ends_tile.eq(left <= 2 * taps),
+                    *(mask[i].eq(left > taps + i) for i in range(taps)),
                     pause.eq(Mux(tile.is_result & ~ends_tile, taps - 1, 0)),
+                    is_busy.eq(~ends_tile & (~tile.is_result | (taps == 1))),
                     tile.parameter.eq(tile.parameter + 1),
                     tile.write.eq(after),
                     place.eq(after),
@@ -115,10 +118,12 @@ class Drain(wiring.Component):
                 with m.Else():
                     m.d.sync += [place.eq(write.add(place, tile.column_write)), column.eq(column + 1)]
         with m.Elif(pause != 0):
-            m.d.sync += pause.eq(pause - 1)
+            m.d.sync += [pause.eq(pause - 1), is_busy.eq(pause == 1)]
         with m.If(self.i.valid):
             arriving = self.i.payload
-            m.d.sync += [left.eq(arriving.tile.lanes), tile.eq(arriving.tile), place.eq(arriving.tile.write)]
+            lanes = arriving.tile.lanes
+            m.d.sync += [left.eq(lanes), ends_tile.eq(lanes <= taps), *(mask[i].eq(lanes > i) for i in range(taps))]
+            m.d.sync += [is_busy.eq(1), tile.eq(arriving.tile), place.eq(arriving.tile.write)]
             m.d.sync += [column.eq(0), index.eq(0)]
             for lane, of in product(range(config.lanes), range(pixels)):
                 m.d.sync += slots[lane // taps * pixels + of][lane % taps].eq(arriving.accumulators[of][lane])
