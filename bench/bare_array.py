@@ -23,6 +23,7 @@ from hw.fpga.place import place, place_seeds
 from hw.fpga.synth import synthesize
 from hw.mac import Lane
 from hw.memories import StaticMemory
+from hw.multiplier import Multiplier
 from hw.stream import delayed
 from hw.verilog import convert
 
@@ -57,10 +58,12 @@ class BareArray(wiring.Component):
         first = delayed(m, self.first, 1)
         weight = data.View(data.ArrayLayout(signed(config.weight_bits), config.lanes), weights.data)
         for index in range(config.lanes):
+            m.submodules[f"multiplier_{index}"] = multiplier = Multiplier(config)
             m.submodules[f"lane_{index}"] = lane = Lane(config)
             m.d.comb += [
-                lane.activations[0].eq(activations.data),
-                lane.weights[0].eq(weight[index]),
+                multiplier.activation.eq(activations.data),
+                multiplier.weight.eq(weight[index]),
+                lane.products[0].eq(multiplier.product),
                 lane.add.eq(1),
                 lane.first.eq(first),
                 self.sums[index].eq(lane.accumulator),

@@ -164,8 +164,16 @@ class ArrayConfig:
 
     @property
     def multiplier_stages(self) -> int:
-        """Registers of a multiplier: operands, one between, product; for the same reason not the one between."""
-        return 2 if self.follows_input else 3
+        """Registers of a multiplier: three in the multiplier block, and one to carry the product to the adders.
+
+        For the same reason an array that follows its input has two, of the operands and the product.
+        """
+        return 2 if self.follows_input else 4
+
+    @property
+    def pairs_products(self) -> bool:
+        """Whether two lanes share a multiplier: both weights and a product's bits between them are 18 bits at most."""
+        return not self.follows_input and self.operand_format.bits + 2 * self.weight_bits <= 19
 
     @property
     def tile_loop(self) -> int:

@@ -1,4 +1,4 @@
-"""One multiply-accumulate lane: `taps` products a cycle, summed in a pipelined tree, accumulated."""
+"""One lane: `taps` products a cycle, summed in a pipelined tree, accumulated."""
 
 from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
@@ -7,11 +7,10 @@ from amaranth.utils import ceil_log2
 
 from hw.config import ArrayConfig
 from hw.gated_adder import gated_sum
-from hw.multiplier import Multiplier
 
 
 class Lane(wiring.Component):
-    """accumulator = (0 if first else accumulator) + Σ weights[t] · activations[t]
+    """accumulator = (0 if first else accumulator) + Σ products[t]
 
     Parameters
     ----------
@@ -19,7 +18,7 @@ class Lane(wiring.Component):
 
     Members
     -------
-    activations: In(ArrayLayout(signed, taps)). weights: In(ArrayLayout(signed, taps)).
+    products: In(ArrayLayout(signed, taps)), of activations and weights.
     add: In(1), the sum of the inputs is to be accumulated; comes `tree_latency` cycles after them.
     first: In(1), it starts a new sum; comes with `add`.
     accumulator: Out(signed).
@@ -29,11 +28,10 @@ class Lane(wiring.Component):
 
     def __init__(self, config: ArrayConfig):
         self.config = config
-        operand, weight = config.operand_format, config.weight_format
+        product = signed(config.operand_format.bits + config.weight_format.bits)
         super().__init__(
             {
-                "activations": In(data.ArrayLayout(signed(operand.bits), config.taps)),
-                "weights": In(data.ArrayLayout(signed(weight.bits), config.taps)),
+                "products": In(data.ArrayLayout(product, config.taps)),
                 "add": In(1),
                 "first": In(1),
                 "accumulator": Out(signed(config.accumulator_bits)),
@@ -42,8 +40,8 @@ class Lane(wiring.Component):
 
     @staticmethod
     def tree_latency(config: ArrayConfig) -> int:
-        """Cycles from the inputs to their sum: the multipliers, then a level of the adder tree each."""
-        return Multiplier.latency(config) + ceil_log2(config.taps)
+        """Cycles from the inputs to their sum: one for each level of the adder tree."""
+        return ceil_log2(config.taps)
 
     @staticmethod
     def latency(config: ArrayConfig) -> int:
@@ -51,13 +49,9 @@ class Lane(wiring.Component):
         return Lane.tree_latency(config) + 1
 
     def elaborate(self, platform):
-        """Build the multipliers, the balanced tree, the accumulator."""
+        """Build the balanced tree, the accumulator."""
         m = Module()
-        terms = []
-        for index, (activation, weight) in enumerate(zip(self.activations, self.weights, strict=True)):
-            m.submodules[f"multiplier_{index}"] = multiplier = Multiplier(self.config)
-            m.d.comb += [multiplier.activation.eq(activation), multiplier.weight.eq(weight)]
-            terms.append(multiplier.product)
+        terms = list(self.products)
         while len(terms) > 1:
             terms = [_registered_sum(m, terms[i : i + 2]) for i in range(0, len(terms), 2)]
         term = Signal.like(self.accumulator, name="term")

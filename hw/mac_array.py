@@ -3,8 +3,6 @@
 One vector of activations goes to all lanes of a column, and one word of weights to all columns.
 """
 
-from itertools import product
-
 from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hw.config import ArrayConfig
 from hw.loop_nest import tile_layout
 from hw.mac import Lane
+from hw.products import Products
 from hw.stream import delayed, pipeline
 
 
@@ -62,24 +61,26 @@ class MacArray(wiring.Component):
     @staticmethod
     def latency(config: ArrayConfig) -> int:
         """Cycles from the last step of a sum to the sum."""
-        return Lane.latency(config)
+        return Products.latency(config) + Lane.latency(config)
 
     def elaborate(self, platform):
         """Build the lanes and the control that runs beside them."""
         m = Module()
         step, sums = self.i.payload, self.o.payload
-        tree_latency, latency = Lane.tree_latency(self.config), self.latency(self.config)
-        add = delayed(m, self.i.valid, tree_latency, reset=True)
-        first = delayed(m, step.first, tree_latency)
-        for column, index in product(range(self.config.pixels), range(self.config.lanes)):
-            m.submodules[f"lane_{column}_{index}"] = lane = Lane(self.config)
-            m.d.comb += [
-                lane.activations.eq(step.activations[column]),
-                lane.weights.eq(step.weights[index]),
-                lane.add.eq(add),
-                lane.first.eq(first),
-                sums.accumulators[column][index].eq(lane.accumulator),
-            ]
+        summed, latency = Products.latency(self.config) + Lane.tree_latency(self.config), self.latency(self.config)
+        add = delayed(m, self.i.valid, summed, reset=True)
+        first = delayed(m, step.first, summed)
+        for column in range(self.config.pixels):
+            m.submodules[f"products_{column}"] = products = Products(self.config)
+            m.d.comb += [products.activations.eq(step.activations[column]), products.weights.eq(step.weights)]
+            for index in range(self.config.lanes):
+                m.submodules[f"lane_{column}_{index}"] = lane = Lane(self.config)
+                m.d.comb += [
+                    lane.products.eq(products.products[index]),
+                    lane.add.eq(add),
+                    lane.first.eq(first),
+                    sums.accumulators[column][index].eq(lane.accumulator),
+                ]
         complete = Signal()
         m.d.comb += complete.eq(self.i.valid & step.last)
         m.d.comb += self.o.valid.eq(delayed(m, complete, latency, reset=True))

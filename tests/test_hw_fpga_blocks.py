@@ -4,6 +4,7 @@ MULT18X18D has no model in yosys; what is checked of it is how it is instantiate
 """
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gates import Gates
 
 from hw.config import ArrayConfig
 from hw.fpga.blocks import ECP5, ICE40, MULTIPLIERS, OTHERS, Cells, map_blocks
+from hw.fpga.netlist_verilog import OWN_MODELS
 from hw.multiplier import Multiplier
 from sw.errors import InputError
 
@@ -82,6 +84,58 @@ def test_a_multiplier_block_of_ice40_is_the_multiplier(activation, weight, tmp_p
     check_multiplier(Gates(design, tmp_path, models), activation, weight)
 
 
+def pair_design(count: int = 1) -> str:
+    """A design of so many pairs with 5-bit weights in one module, as the export writes it."""
+    ports = "input clk, input signed [8:0] activation, input signed [4:0] low, high"
+    products = "".join(f", output signed [13:0] low_{index}, high_{index}" for index in range(count))
+    instances = "".join(
+        f"  pair_multiplier_9x5 pair_{index} (.clk(clk), .activation(activation), .low(low), .high(high), "
+        f".low_product(low_{index}), .high_product(high_{index}));\n"
+        for index in range(count)
+    )
+    return f"""module top({ports}{products});
+{instances}endmodule
+module pair_multiplier_9x5({ports}, output signed [13:0] low_product, high_product);
+  assign low_product = 0, high_product = 0;  // which nobody reads
+endmodule
+"""
+
+
+@pytest.mark.parametrize(("family", "blocks"), [("ecp5", 1), ("ecp5", 0), ("ice40", 2), ("ice40", 1)])
+def test_two_products_of_one_activation_are_exact_for_all_operands(family, blocks, tmp_path):
+    cells, models = MODELS[family]
+    design = map_blocks(pair_design(), cells, blocks)
+    assert ("lut_pair" in design) == ((family, blocks) in (("ecp5", 0), ("ice40", 1)))
+    if family == "ecp5":
+        shutil.copy(OWN_MODELS, tmp_path)
+        models = (OWN_MODELS.name,) if blocks else models
+    gates = Gates(design, tmp_path, models)
+    a, low, high = (each.ravel() for each in np.mgrid[-255:256, -15:16, -15:16])
+    rng, orders = np.random.default_rng(0), []
+    for cycle in range(LATENCY + 3):
+        orders.append(rng.permutation(len(a)))
+        operands = (each[orders[-1]] for each in (a, low, high))
+        found = gates.cycle(
+            **{
+                name: value % (1 << bits)
+                for name, value, bits in zip(("activation", "low", "high"), operands, (9, 5, 5), strict=True)
+            }
+        )
+        if cycle >= LATENCY:
+            order = orders[cycle - LATENCY]
+            for name, weight in (("low_0", low), ("high_0", high)):
+                assert (found[name] == (a * weight)[order] % (1 << 14)).all()
+
+
+@pytest.mark.parametrize(("cells", "blocks", "expected"), [(ECP5, 2, 2), (ICE40, 5, 2), (ICE40, 1, 0), (OTHERS, 4, 2)])
+def test_pairs_take_as_many_blocks_as_the_family_needs(cells, blocks, expected):
+    design = map_blocks(pair_design(3), cells, blocks)
+    placed = re.findall(r"^  (\w+) pair_(\d) \(", design, re.MULTILINE)
+    assert placed == [(("" if index < expected else "lut_") + "pair_multiplier_9x5", str(index)) for index in range(3)]
+    modules = re.findall(r"^module (\w+)", design, re.MULTILINE)
+    assert len(modules) == len(set(modules))
+
+
 def all_cases(width: int) -> list[np.ndarray]:
     """All of total, term and first; of wide ones a sample, and the carry through all bits."""
     if width <= 6:
@@ -145,7 +199,7 @@ def test_a_family_without_cells_keeps_the_modules_as_they_are():
 
 
 def test_more_multipliers_than_blocks_are_refused_only_where_blocks_are_demanded():
-    message = r"^multipliers must be auto or lut, not dsp: the array has 3, the device has 2 multiplier blocks$"
+    message = r"^multipliers must be auto or lut, not dsp: the array needs 3 multiplier blocks, the device has 2$"
     with pytest.raises(InputError, match=message):
         map_blocks(multiplier_design(9, 8, count=3), ECP5, 2, "dsp")
 

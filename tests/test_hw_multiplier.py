@@ -40,6 +40,6 @@ def test_random_and_greatest_operands(weight_bits, follows_input):
     assert simulate(config, cases) == [a * w for a, w in cases]
 
 
-def test_latency_is_that_of_a_multiplier_block_with_all_registers():
-    assert Multiplier.latency(ArrayConfig()) == 3
+def test_latency_is_that_of_a_multiplier_block_with_all_registers_and_one_outside():
+    assert Multiplier.latency(ArrayConfig()) == 4
     assert Multiplier.latency(ArrayConfig(follows_input=True)) == 2
