@@ -46,6 +46,7 @@ bench: $(STAMP)
 bench-nngen: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[nngen]'
 	$(BIN)/python bench/against_nngen.py
+	$(BIN)/python bench/placed_against_nngen.py
 
 accuracy: $(STAMP)
 	$(BIN)/python bench/accuracy.py

@@ -15,6 +15,7 @@ from hw.fpga.board_top import BAUD
 from hw.fpga.boards import BOARDS
 from hw.fpga.devices import DEVICES
 from hw.fpga.driver import LinkError
+from hw.fpga.estimate import MODELLED
 from hw.schedule import SCHEDULES
 from hw.yosys import ToolError
 from sim.bench import SimulationError
@@ -214,6 +215,10 @@ def _add_fit(subparsers) -> None:
     text = "the same, with those of requantization by multiplier"
     parser.add_argument("--multipliers", type=int, metavar="N", help=text)
     parser.add_argument("--block-rams", type=int, metavar="N", help="block RAMs of 18 kbit at most, estimated")
+    parser.add_argument("--device", metavar="NAME", help=f"what fits this one, the fastest: {', '.join(MODELLED)}")
+    parser.add_argument("--speed", metavar="GRADE", help="of the device: ecp5 6, 7, 8 (default: 6)")
+    text = "with --device: the smallest array that reaches so many"
+    parser.add_argument("--min-images-per-second", type=float, metavar="N", help=text)
     _add_schedule(parser)
 
 

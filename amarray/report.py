@@ -54,6 +54,9 @@ SHOWN_ARRAYS = 16
 
 def show_fit(result: dict) -> None:
     """After `amarray fit`."""
+    if "device" in result:
+        show_fit_device(result)
+        return
     columns = ["lanes x taps x pixels", "cycles", "utilization", "multipliers", "memory, kbit", "block RAMs, about"]
     front = result["front"]
     rows = [
@@ -75,6 +78,33 @@ def show_fit(result: dict) -> None:
     best = front[0]
     shape = f"--lanes {best['lanes']} --taps {best['taps']} --pixels {best['pixels']}"
     _next(f"amarray generate {result['network']} {shape} -o build")
+
+
+def show_fit_device(result: dict) -> None:
+    """After `amarray fit --device`."""
+    columns = ["lanes x taps x pixels", "cycles", "LUTs", "flip-flops", "multipliers", "block RAMs", "images/s", "fits"]
+    best, choices = result["best"], result["choices"]
+    at = choices.index(best)
+    first = max(0, min(at - SHOWN_ARRAYS // 2, len(choices) - SHOWN_ARRAYS))
+    rows = [
+        [
+            f"{each['lanes']} x {each['taps']} x {each['pixels']}",
+            f"{each['cycles']:,}",
+            *(f"{each['resources'][name]:,}" for name in ("luts", "ffs", "dsps", "brams")),
+            f"{each['images_per_second']:,.0f}",
+            "takes" if each is best else "yes" if each["fits"] else f"no: {' and '.join(each['too_much'])}",
+        ]
+        for each in choices[first : first + SHOWN_ARRAYS]
+    ]
+    speed = f" speed {result['speed']}" if result["speed"] else ""
+    _table(f"{result['network']} on {result['device']}{speed}, estimated", columns, rows)
+    shape = f"{best['lanes']} x {best['taps']} x {best['pixels']}"
+    _print(
+        f"{shape}: {best['cycles']:,} cycles an image, exact; about {best['images_per_second']:,.0f} images a second "
+        f"at {best['expected_clock_mhz']:.0f} MHz, which `amarray place` measures"
+    )
+    options = f"--lanes {best['lanes']} --taps {best['taps']} --pixels {best['pixels']}"
+    _next(f"amarray generate {result['network']} {options} -o build")
 
 
 def show_build(result: dict) -> None:
@@ -177,7 +207,7 @@ def show_explanation(result: dict) -> None:
 
 def show_synthesis(result: dict) -> None:
     """After `amarray synth`."""
-    resources = _resources(result["resources"], result["available"])
+    resources = _resources(result["resources"], result["available"], predicted=result["predicted"])
     _facts(f"{result['build']} on {result['device']}, yosys {result['yosys']}", resources)
     _table("cells", ["cell", "count"], [[cell, str(count)] for cell, count in result["cells"].items()])
     _facts("file", {"JSON": result["file"]})
@@ -331,12 +361,18 @@ def _stalls(result: dict) -> dict[str, str]:
     }
 
 
-def _resources(used: dict, available: dict, suffix: str = "") -> dict[str, str]:
-    """Used of available; those that neither the design uses nor the device has are left out."""
+def _resources(used: dict, available: dict, suffix: str = "", predicted: dict | None = None) -> dict[str, str]:
+    """Used of available, and what was predicted; those that neither the design uses nor the device has are left out."""
+
+    def row(name: str, count: int) -> str:
+        text = f"{count:,}" + ("" if available[name] is None else f" of {available[name]:,}")
+        if predicted is None:
+            return text
+        error = f" ({predicted[name] / count - 1:+.1%})" if count else ""
+        return f"{text}, predicted {predicted[name]:,}{error}"
+
     return {
-        RESOURCE_NAMES[name] + suffix: f"{count:,}" + ("" if available[name] is None else f" of {available[name]:,}")
-        for name, count in used.items()
-        if count or available[name] != 0
+        RESOURCE_NAMES[name] + suffix: row(name, count) for name, count in used.items() if count or available[name] != 0
     }
 
 

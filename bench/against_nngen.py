@@ -83,9 +83,26 @@ def amarray_cycles(network: Network, shape: tuple[int, int, int], folder: Path) 
 
 
 def nngen_cycles(network: Network, together: tuple[int, int], bus: int, folder: Path) -> int:
-    """Cycles from NNgen's start to its end, for one image of small random pixels.
+    """Cycles from NNgen's start to its end, for one image of small random pixels; parameters as of `nngen_graph`.
 
-    together: inputs and outputs of a layer that share no multiplier. bus: width of the memory bus in bits.
+    bus: width of the memory bus in bits.
+    """
+    source, logits = nngen_graph(network, together)
+    pixels = np.random.default_rng(SEED).integers(0, 64, source.shape)
+    folder.mkdir()
+    with chdir(folder):
+        write_bench(source, logits, pixels, together, bus)
+        printed = run_bench()
+    counted = [int(line.split()[1]) for line in printed.splitlines() if line.startswith("cycles ")]
+    if not counted or "different" in printed:
+        raise SystemExit(f"NNgen's hardware does not compute what its model does: {printed[-300:]}")
+    return counted[0]
+
+
+def nngen_graph(network: Network, together: tuple[int, int]):
+    """NNgen's placeholder of the pixels, and its logits.
+
+    together: inputs and outputs of a layer that share no multiplier.
     """
     parallel = dict(zip(("par_ich", "par_och"), together, strict=True))
     shape = (1, *network.input.shape) if isinstance(network.layers[0], Conv2d) else (1, network.input.size)
@@ -106,18 +123,10 @@ def nngen_cycles(network: Network, together: tuple[int, int], bus: int, folder: 
                 value = ng.reshape(value, [1, -1])
             value = ng.matmul(value, weight, transposed_b=True, **options)
         value.attribute(cshamt_out=12, **parallel)
-    pixels = np.random.default_rng(SEED).integers(0, 64, shape)
-    folder.mkdir()
-    with chdir(folder):
-        write_bench(source, value, pixels, parallel, bus)
-        printed = run_bench()
-    counted = [int(line.split()[1]) for line in printed.splitlines() if line.startswith("cycles ")]
-    if not counted or "different" in printed:
-        raise SystemExit(f"NNgen's hardware does not compute what its model does: {printed[-300:]}")
-    return counted[0]
+    return source, value
 
 
-def write_bench(source, logits, pixels: np.ndarray, parallel: dict, bus: int) -> None:
+def write_bench(source, logits, pixels: np.ndarray, together: tuple[int, int], bus: int) -> None:
     """Write bench.v: NNgen's hardware, a memory model with all data, and what drives and compares them."""
     (expected,) = ng.eval([logits], pixels=pixels)
     design = ng.to_veriloggen([logits], "nngen_core", silent=True, config={"maxi_datawidth": bus})
@@ -131,9 +140,9 @@ def write_bench(source, logits, pixels: np.ndarray, parallel: dict, bus: int) ->
     scratch_at = aligned(expected_at + logits.memory_size)
     memory = np.zeros(1 << 20, dtype=np.int64)
     beat = bus // 8
-    axi.set_memory(memory, pixels, 32, 8, source.addr, max(beat, parallel["par_ich"]))
+    axi.set_memory(memory, pixels, 32, 8, source.addr, max(beat, together[0]))
     axi.set_memory(memory, parameters, 32, 8, weights_at)
-    axi.set_memory(memory, expected, 32, 8, expected_at, max(beat, parallel["par_och"]))
+    axi.set_memory(memory, expected, 32, 8, expected_at, max(beat, together[1]))
 
     bench = vg.Module("bench")
     bench.copy_params(design)

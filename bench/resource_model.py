@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hw import build as builds
+from hw.block_rams import block_rams
 from hw.compiler import compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES
-from hw.fpga.estimate import FABRICS, block_rams, ff_parts, lut_parts
+from hw.fpga.estimate import FABRICS, ff_parts, lut_parts, products
 from hw.fpga.synth import synthesize
 from sw import network_file
 from sw.files import write_text
@@ -78,10 +79,10 @@ def solve(parts: list[dict[str, float]], counts: list[int]) -> dict[str, float]:
 
 def report(family: str, rows: list[dict]) -> None:
     """Fit and print."""
-    dsps, fabric = DEVICES[GRID[family][0]].dsps, FABRICS[family]
+    device, fabric = DEVICES[GRID[family][0]], FABRICS[family]
     configs = [ArrayConfig.from_json(row["config"]) for row in rows]
-    soft = [max(config.macs - dsps, 0) for config in configs]
-    found, estimates = {}, {"brams": [block_rams(config, fabric) for config in configs]}
+    soft = [products(config, device)[1] for config in configs]
+    found, estimates = {}, {"brams": [block_rams(config, fabric.block_ram) for config in configs]}
     for resource, parts_of in (("luts", lut_parts), ("ffs", ff_parts)):
         parts = [parts_of(*each) for each in zip(configs, soft, strict=True)]
         found[resource] = solve(parts, [row["counts"][resource] for row in rows])

@@ -4,10 +4,9 @@ All shapes are bounded from below first, which takes no schedule; only those tha
 multipliers and memory at once are compiled. So the cycles that are reported are exact.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from amaranth.utils import ceil_log2
-
+from hw.block_rams import block_rams
 from hw.compiler import least_cost, memory_bits, size_and_schedule
 from hw.config import LIMITS, ArrayConfig
 from hw.schedule import Schedule
@@ -15,11 +14,6 @@ from sw.errors import InputError
 from sw.network import Network
 
 PIXELS = (1, 2, 4)
-BLOCK_BITS = 18 * 1024
-BLOCK_WIDTH = 36
-"""A block RAM as most open FPGAs have it: 18 kbit, at most 36 bits wide."""
-DISTRIBUTED_WORDS = 32
-"""Memories of at most so many words go into LUTs."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,7 @@ class Candidate:
     ----------
     lanes, taps, pixels: its shape. cycles: per image, exact. utilization: 0..1.
     multipliers: of the array, and of the requantizers where scales are multiplied.
-    memory_bits: all memories. block_rams: estimated, see `block_rams`.
+    memory_bits: all memories. block_rams: estimated, see `block_rams`. config: the array's whole configuration.
     """
 
     lanes: int
@@ -41,6 +35,16 @@ class Candidate:
     multipliers: int
     memory_bits: int
     block_rams: int
+    config: ArrayConfig
+
+    @property
+    def shape(self) -> str:
+        """For messages: 16 x 8 x 1."""
+        return f"{self.lanes} x {self.taps} x {self.pixels}"
+
+    def to_json(self) -> dict:
+        """All but the configuration."""
+        return {name: value for name, value in asdict(self).items() if name != "config"}
 
     def dominates(self, cycles: int, multipliers: int, memory_bits: int) -> bool:
         """Whether another array is no better in anything."""
@@ -95,28 +99,6 @@ def fit(
     return sorted(front, key=lambda found: (found.cycles, found.multipliers, found.memory_bits))
 
 
-def block_rams(config: ArrayConfig) -> int:
-    """Block RAMs of 18 kbit, estimated: each memory cut into columns of at most 36 bits; short ones go into LUTs.
-
-    Synthesis decides in the end; `amarray synth` counts.
-    """
-    bits = memory_bits(config)
-    depths = {"program": config.program_words, "weights": config.weight_words, "parameters": config.parameter_words}
-    memories = [(bits[name] // depth, depth, 1) for name, depth in depths.items()]
-    banks = config.taps if config.unaligned_reads or config.unaligned_writes else 1
-    for words, width in ((config.input_words, config.input_bits), (config.hidden_words, config.activation_bits)):
-        memories.append((config.taps // banks * width, words, banks * config.pixels))
-    return sum(count * _blocks(width, depth) for width, depth, count in memories)
-
-
-def _blocks(width: int, depth: int) -> int:
-    """Block RAMs of one memory: the fewest over their aspect ratios, 36 bits x 512 words to 1 bit x 16 K."""
-    if depth <= DISTRIBUTED_WORDS:
-        return 0
-    ratios = [(BLOCK_WIDTH >> step, 512 << step) for step in range(ceil_log2(BLOCK_WIDTH))]
-    return min(-(-width // wide) * -(-depth // deep) for wide, deep in ratios)
-
-
 def _candidate(network: Network, config: ArrayConfig, schedule: Schedule) -> Candidate:
     return Candidate(
         lanes=config.lanes,
@@ -127,6 +109,7 @@ def _candidate(network: Network, config: ArrayConfig, schedule: Schedule) -> Can
         multipliers=_multipliers(config),
         memory_bits=sum(memory_bits(config).values()),
         block_rams=block_rams(config),
+        config=config,
     )
 
 

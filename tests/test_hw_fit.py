@@ -6,8 +6,7 @@ import pytest
 from networks import random_image_network, random_network
 
 from hw.compiler import compile_network, least_cost, size_array
-from hw.config import ArrayConfig
-from hw.fit import block_rams, fit
+from hw.fit import fit
 from hw.schedule import SCHEDULES
 from sw.errors import InputError
 
@@ -77,21 +76,3 @@ def test_limits_are_kept():
 def test_bad_or_hopeless_limits_are_refused(limits, message):
     with pytest.raises(InputError, match=message):
         fit(NETWORKS["dense"], **limits)
-
-
-@pytest.mark.parametrize(
-    ("changes", "blocks"),
-    [
-        ({"weight_words": 32}, 0),
-        ({"weight_words": 512, "weight_bits": 8, "lanes": 2, "taps": 2}, 1),
-        ({"weight_words": 513, "weight_bits": 8, "lanes": 2, "taps": 2}, 2),
-        ({"weight_words": 512, "weight_bits": 8, "lanes": 16, "taps": 8}, 29),
-        ({"weight_words": 2048, "weight_bits": 8, "lanes": 1, "taps": 1}, 1),
-        ({"hidden_words": 200, "lanes": 1, "taps": 4, "unaligned_reads": True}, 4),
-        ({"hidden_words": 200, "lanes": 1, "taps": 4, "pixels": 2, "unaligned_reads": True}, 8),
-        ({"hidden_words": 200, "lanes": 1, "taps": 4}, 1),
-    ],
-)
-def test_block_rams(changes, blocks):
-    short = {"weight_words": 2, "input_words": 2, "hidden_words": 2, "parameter_words": 2, "program_words": 2}
-    assert block_rams(ArrayConfig(**(short | changes))) == blocks

@@ -133,7 +133,10 @@ def _pair_ports(activation: int, weight: int) -> str:
 
 def _two_multipliers(single: str, activation: int, weight: int) -> str:
     ports = ".clk(clk), .activation(activation)"
-    lines = [f"  {single} {each}_multiplier ({ports}, .weight({each}), .product({each}_product));\n" for each in ("low", "high")]
+    lines = [
+        f"  {single} {each}_multiplier ({ports}, .weight({each}), .product({each}_product));\n"
+        for each in ("low", "high")
+    ]
     return _pair_ports(activation, weight) + "".join(lines)
 
 

@@ -1,0 +1,86 @@
+"""Images a second and cells beside NNgen 1.3.4's, for the same perceptron through the same yosys and nextpnr.
+
+    make bench-nngen
+
+Both are placed in the same harness on the same device with the same seeds. NNgen's Verilog is its default one, one
+multiplier a layer; its weights are in external memory, which is not counted, amarray's are in block RAMs. Its cycles
+are those of bench/against_nngen.py, with its default bus.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import nngen as ng
+from against_nngen import BUSES, MLP, nngen_cycles, nngen_graph, random_network
+from rich.console import Console
+from rich.table import Table
+
+from hw import build as builds
+from hw import yosys
+from hw.compiler import compile_network, size_array
+from hw.fpga.devices import Device, device
+from hw.fpga.place import place, place_seeds
+from hw.fpga.synth import synthesize
+
+SHAPE = (16, 1, 1)
+"""Lanes, taps and pixels of amarray's array."""
+TOP = "nngen_top"
+
+
+def nngen_verilog(network, folder: Path) -> tuple[Path, dict]:
+    """NNgen's hardware with a clock named `clk`, and the port map of it."""
+    _, logits = nngen_graph(network, (1, 1))
+    design = ng.to_veriloggen([logits], "nngen_core", silent=True, config={"maxi_datawidth": BUSES[0]})
+    text = design.to_verilog()
+    (folder / "core.v").write_text(text, encoding="utf-8")
+    yosys.run("read_verilog core.v; hierarchy -top nngen_core; proc; write_json core.json", folder, "core.json")
+    ports = json.loads((folder / "core.json").read_text(encoding="utf-8"))["modules"]["nngen_core"]["ports"]
+    names = {name: "clk" if name == "CLK" else name for name in ports}
+    widths = {names[name]: {"direction": port["direction"], "width": len(port["bits"])} for name, port in ports.items()}
+    declared = ", ".join(f"{port['direction']} [{port['width'] - 1}:0] {name}" for name, port in widths.items())
+    connected = ", ".join(f".{name}({names[name]})" for name in ports)
+    wrapped = f"{text}\nmodule {TOP}({declared});\n  nngen_core nngen ({connected});\nendmodule\n"
+    (folder / "nngen.v").write_text(wrapped, encoding="utf-8")
+    return folder / "nngen.v", widths
+
+
+def measure(verilog: Path, ports: dict, top: str, target: Device, seeds: int, folder: Path) -> tuple[dict, dict]:
+    """Counts, and clock over the seeds."""
+    netlist = folder / f"{top}.json"
+    counts = synthesize(verilog, target, top=top, ports=ports, netlist=netlist)["resources"]
+    return counts, place_seeds(range(1, seeds + 1), lambda seed: place(netlist, target, seed))["clock_mhz"]
+
+
+def main() -> int:
+    """Place both and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="ecp5-25k")
+    parser.add_argument("--speed")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    target, network = device(options.device, options.speed), random_network(*MLP)
+    table = Table("", "LUTs", "flip-flops", "multipliers", "block RAMs", "clock, MHz", "cycles", "images/s")
+    rates = []
+    with tempfile.TemporaryDirectory(prefix="amarray-bench-") as name:
+        folder = Path(name)
+        build = builds.write(compile_network(network, size_array(network, *SHAPE)), folder / "build")
+        ours = measure(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
+        cycles = {"amarray": build.compiled.schedule.round_cycles}
+        verilog, ports = nngen_verilog(network, folder)
+        theirs = measure(verilog, ports, TOP, target, options.seeds, folder)
+        cycles["NNgen"] = nngen_cycles(network, (1, 1), BUSES[0], folder / "simulation")
+    for who, (counts, clock) in (("NNgen", theirs), ("amarray", ours)):
+        rates.append(clock["median"] * 1e6 / cycles[who])
+        numbers = [f"{counts[each]:,}" for each in ("luts", "ffs", "dsps", "brams")]
+        table.add_row(who, *numbers, f"{clock['median']:.1f}", f"{cycles[who]:,}", f"{rates[-1]:,.0f}")
+    print(f"{MLP[0]} on {target.name} speed {target.speed}, medians of {options.seeds} seeds")
+    Console(width=110).print(table)
+    print(f"amarray's images a second are {rates[1] / rates[0]:.0f} times NNgen's")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

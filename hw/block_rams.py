@@ -1,0 +1,52 @@
+"""Block RAMs that an array takes, by rule: each memory cut into columns as wide and deep as a block RAM can be.
+
+Synthesis decides in the end; `amarray synth` counts.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+from hw.classifier import result_layout
+from hw.config import ArrayConfig
+from hw.memories import static_memories
+
+
+@dataclass(frozen=True)
+class BlockRam:
+    """A block RAM with a port to read and one to write.
+
+    Parameters
+    ----------
+    ratios: the (width, depth) that it can have. shallow: memories of at most so many words go into lookup tables.
+    roms: the same for memories that are never written.
+    """
+
+    ratios: tuple[tuple[int, int], ...]
+    shallow: int
+    roms: int
+
+
+BLOCK_RAM = BlockRam(((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), shallow=32, roms=64)
+"""Of 18 kbit, as most open FPGAs have it."""
+
+
+def block_rams(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> int:
+    """How many of these block RAMs the array's memories take."""
+    banks, shallow = (2, block.shallow) if config.reloadable else (1, block.roms)
+    memories = [(width, banks * depth, 1) for depth, width in static_memories(config).values() if depth > shallow]
+    memories += [memory for memory in written_memories(config) if memory[1] > block.shallow]
+    return sum(
+        count * min(ceil(width / wide) * ceil(depth / deep) for wide, deep in block.ratios)
+        for width, depth, count in memories
+    )
+
+
+def written_memories(config: ArrayConfig) -> list[tuple[int, int, int]]:
+    """(width, depth, how many) of the memories that the array writes while it runs."""
+    banks = config.taps if config.unaligned_reads or config.unaligned_writes else 1
+    elements = config.taps // banks
+    return [
+        (elements * config.input_bits, config.input_words, banks * config.pixels),
+        (elements * config.activation_bits, config.hidden_words, banks * config.pixels),
+        (result_layout(config).size, config.result_words, 1),
+    ]

@@ -1,0 +1,92 @@
+"""The array for a device: of those that fit by the resource model, the fastest, or the smallest that is fast enough."""
+
+from dataclasses import dataclass
+
+from hw.config import LIMITS
+from hw.fit import PIXELS, Candidate, fit
+from hw.fpga.devices import DEVICES, RESOURCE_NAMES, Device
+from hw.fpga.estimate import MODELLED, estimate, expected_clock
+from sw.errors import InputError
+from sw.network import Network
+
+FILL = {"luts": 0.75, "ffs": 0.75}
+"""How much of a device may be used: nextpnr takes up to a quarter more lookup tables than yosys counts."""
+LEAST_LUTS = 60
+"""Lookup tables that a multiplier in them takes at the very least, to bound the search."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An array on a device.
+
+    Parameters
+    ----------
+    candidate: the array. resources: estimated, by the names of RESOURCES. too_much: one clause for each resource of
+    which the device has less. clock_mhz: expected. images_per_second: at that clock.
+    """
+
+    candidate: Candidate
+    resources: dict[str, int]
+    too_much: list[str]
+    clock_mhz: float
+    images_per_second: float
+
+
+def choose(
+    network: Network, device: Device, *, macs: int | None = None, least: float = 0, kind: str = "throughput"
+) -> tuple[Choice, list[Choice]]:
+    """The array to take, and all that were looked at, the fewest cycles first.
+
+    macs: multipliers of the array at most. least: images a second that are demanded; the array of the fewest
+    multipliers is taken that reaches it, without it the fastest. kind: of the schedule.
+    Raises InputError, with the resource that stops it and what would do, where nothing fits or nothing is fast enough.
+    """
+    if device.name not in MODELLED:
+        raise InputError(
+            f"device must be one of {', '.join(MODELLED)}, which have a resource model, not {device.name!r}"
+        )
+    bound = device.dsps * 2 + device.luts // LEAST_LUTS
+    most = min(bound, LIMITS["lanes"][1] * LIMITS["taps"][1] * max(PIXELS), macs or bound)
+    choices = [_assess(device, candidate) for candidate in fit(network, macs=most, kind=kind)]
+    fitting = [choice for choice in choices if not choice.too_much]
+    if not fitting:
+        least_of_all = min(choices, key=lambda choice: len(choice.too_much))
+        raise InputError(
+            f"no array for {network.name} fits {device.name}: {_named(least_of_all)}; take {_larger(device)}, "
+            "or quantize to fewer bits"
+        )
+    fast = [choice for choice in fitting if choice.images_per_second >= least]
+    if not fast:
+        best = max(fitting, key=lambda choice: choice.images_per_second)
+        enough = [choice for choice in choices if choice.images_per_second >= least]
+        reason = f"; {_named(enough[-1])}" if enough else ""
+        raise InputError(
+            f"images a second must be at most {best.images_per_second:,.0f} on {device.name}, not {least:,.0f}: that is"
+            f" what {best.candidate.shape} reaches{reason}; take {_larger(device)}, or quantize to fewer bits"
+        )
+    if least:
+        return min(fast, key=lambda choice: (choice.candidate.multipliers, choice.candidate.cycles)), choices
+    return max(fast, key=lambda choice: choice.images_per_second), choices
+
+
+def _assess(device: Device, candidate: Candidate) -> Choice:
+    resources = estimate(candidate.config, device)
+    room = {name: int(FILL.get(name, 1) * count) for name, count in device.available.items()}
+    too_much = [
+        f"{resources[name]:,} of at most {room[name]:,} {RESOURCE_NAMES[name]}"
+        for name in resources
+        if resources[name] > room[name]
+    ]
+    clock = expected_clock(candidate.config, device)
+    return Choice(candidate, resources, too_much, clock, clock * 1e6 / candidate.cycles)
+
+
+def _named(choice: Choice) -> str:
+    """What stops an array."""
+    return f"{choice.candidate.shape} needs {' and '.join(choice.too_much)}"
+
+
+def _larger(device: Device) -> str:
+    """A larger device of the family, if there is one."""
+    larger = [each.name for each in DEVICES.values() if each.family == device.family and each.luts > device.luts]
+    return larger[0] if larger else "a larger device"

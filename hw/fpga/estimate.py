@@ -1,0 +1,153 @@
+"""The resource model: what an array takes of an FPGA, from its configuration alone.
+
+Multipliers and block RAMs are counted by rule. Lookup tables and flip-flops are sums of what the parts take, each part
+as bits of adders, multiplexers and registers times a coefficient of the family; bench/resource_model.py finds the
+coefficients by least squares from what yosys counted for a grid of arrays, and prints the errors.
+"""
+
+from dataclasses import dataclass, field
+from math import ceil
+
+from amaranth.utils import ceil_log2
+
+from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, written_memories
+from hw.config import ArrayConfig
+from hw.fpga.devices import DEVICES, Device
+from hw.loop_nest import step_layout, tile_layout
+from hw.mac_array import MacArray
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """What the model knows of a family.
+
+    Parameters
+    ----------
+    block_ram: see hw/block_rams.py. luts, ffs: coefficients by the names of `lut_parts`, `ff_parts`.
+    clock_mhz: that placements reach (docs/results.md), with all products in blocks and with some in lookup tables.
+    speeds: how much faster each speed grade is. pairs: whether a block makes two narrow products.
+    """
+
+    block_ram: BlockRam
+    luts: dict[str, float]
+    ffs: dict[str, float]
+    clock_mhz: tuple[float, float]
+    speeds: dict[str, float] = field(default_factory=dict)
+    pairs: bool = False
+
+
+FABRICS = {
+    "ecp5": Fabric(
+        block_ram=BLOCK_RAM,
+        luts={},
+        ffs={},
+        clock_mhz=(170, 110),
+        speeds={"6": 1, "7": 1.13, "8": 1.27},
+        pairs=True,
+    ),
+    "ice40": Fabric(
+        block_ram=BlockRam(ratios=((16, 256), (8, 512), (4, 1024), (2, 2048)), shallow=0, roms=64),
+        luts={},
+        ffs={},
+        clock_mhz=(45, 30),
+    ),
+}
+FABRICS["ice40-lut"] = FABRICS["ice40"]
+MODELLED = tuple(device.name for device in DEVICES.values() if device.family in FABRICS)
+"""Devices that have a resource model."""
+
+
+def estimate(config: ArrayConfig, device: Device, multipliers: str = "auto") -> dict[str, int] | None:
+    """Lookup tables, flip-flops, multiplier blocks and block RAMs, by the names of hw.fpga.devices.RESOURCES.
+
+    multipliers: see hw.fpga.blocks. None for a device whose family has no model.
+    """
+    fabric = FABRICS.get(device.family)
+    if fabric is None:
+        return None
+    blocks, soft = products(config, device, multipliers)
+    return {
+        "luts": _total(lut_parts(config, soft), fabric.luts),
+        "ffs": _total(ff_parts(config, soft), fabric.ffs),
+        "dsps": blocks + _scale_blocks(config, device),
+        "brams": block_rams(config, fabric.block_ram),
+        "sprams": 0,
+    }
+
+
+def products(config: ArrayConfig, device: Device, multipliers: str = "auto") -> tuple[int, int]:
+    """Multiplier blocks that make products, and products that are made in lookup tables."""
+    each = 2 if config.pairs_products and FABRICS[device.family].pairs else 1  # products of a block
+    pairs = config.lanes // each * config.taps * config.pixels
+    singles = config.macs - each * pairs
+    blocks = 0 if multipliers == "lut" else min(pairs + singles, device.dsps)
+    return blocks, config.macs - blocks - (each - 1) * min(pairs, blocks)
+
+
+def _scale_blocks(config: ArrayConfig, device: Device) -> int:
+    """Multiplier blocks of the requantizers: as many of 18 bits as an accumulator is wide, each."""
+    if not config.multiplier_bits or not device.dsps:
+        return 0
+    return min(config.lanes, config.taps) * ceil(config.accumulator_bits / 18)
+
+
+def expected_clock(config: ArrayConfig, device: Device, multipliers: str = "auto") -> float:
+    """MHz to expect, of a device whose family has a model; `amarray place` finds the clock."""
+    fabric = FABRICS[device.family]
+    in_tables = products(config, device, multipliers)[1] > 0
+    return fabric.clock_mhz[in_tables] * fabric.speeds.get(device.speed, 1)
+
+
+def lut_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
+    """Bits of adders and multiplexers, by part; soft: multipliers in lookup tables."""
+    lanes, taps, sums = config.lanes, config.taps, config.lanes * config.pixels
+    slots = config.drain_words * config.pixels
+    used = min(lanes, taps)  # requantizers that have a channel
+    width = config.accumulator_bits + config.multiplier_bits
+    shallow = sum(bits * -(-depth // 16) * count for bits, depth, count in written_memories(config) if depth <= 32)
+    rotators = (2 * config.unaligned_reads + config.unaligned_writes) * config.pixels
+    return {
+        "array": sums * (_tree(config)[0] + config.accumulator_bits),
+        "soft multipliers": soft * config.weight_bits * (config.operand_format.bits + 1),
+        "drain": used * config.accumulator_bits * max(slots - 1, 0),
+        "requantizers": used * width * config.shift_bits,
+        "rotators": rotators * taps * config.activation_bits * ceil_log2(taps),
+        "pooling": (config.pixels > 1) * lanes * config.accumulator_bits * (config.pixels - 1)
+        + (config.pool_loops > 0) * taps * config.activation_bits,
+        "nest": config.loops * (config.count_bits + step_layout(config).size),
+        "shallow memories": shallow,
+        "rest": 1,
+    }
+
+
+def ff_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
+    """Bits of registers, by part; soft: multipliers in lookup tables."""
+    lanes, taps, sums = config.lanes, config.taps, config.lanes * config.pixels
+    used = min(lanes, taps)
+    product = config.operand_format.bits + config.weight_bits
+    return {
+        "array": sums * (_tree(config)[1] + config.accumulator_bits + taps * product)
+        + config.operand_stages * (config.pixels * taps * config.operand_format.bits),
+        "soft multipliers": soft * (4 * config.operand_format.bits + 4 * config.weight_bits),
+        "drain": used * config.accumulator_bits * config.drain_words * config.pixels,
+        "requantizers": used * (2 * config.accumulator_bits + config.multiplier_bits),
+        "tiles": MacArray.latency(config) * tile_layout(config).size,
+        "nest": config.loops * config.count_bits + step_layout(config).size,
+        "rest": 1,
+    }
+
+
+def _tree(config: ArrayConfig) -> tuple[int, int]:
+    """Bits of the adders and of the registers of a lane's adder tree."""
+    count, width = config.taps, config.operand_format.bits + config.weight_bits
+    adders = registers = 0
+    while count > 1:
+        width += 1
+        adders += count // 2 * width
+        count = -(-count // 2)
+        registers += count * width
+    return adders, registers
+
+
+def _total(parts: dict[str, float], coefficients: dict[str, float]) -> int:
+    return round(sum(size * coefficients[name] for name, size in parts.items()))

@@ -1,0 +1,65 @@
+"""The array for a device: what fits, what is fastest, and what stops the rest."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from networks import random_network
+
+from hw.fpga.choice import choose
+from hw.fpga.devices import DEVICES, device
+from hw.fpga.estimate import estimate
+from sw.errors import InputError
+
+NETWORK = random_network(0, [60, 16, 10])
+ECP5 = device("ecp5-25k")
+
+
+def test_the_fastest_of_those_that_fit_is_taken():
+    best, choices = choose(NETWORK, ECP5)
+    fitting = [each for each in choices if not each.too_much]
+    assert best.images_per_second == max(each.images_per_second for each in fitting)
+    assert best.candidate.cycles * best.images_per_second == pytest.approx(best.clock_mhz * 1e6)
+    assert best.resources == estimate(best.candidate.config, ECP5)
+
+
+def test_the_smallest_that_is_fast_enough_is_taken():
+    fastest, choices = choose(NETWORK, ECP5)
+    least = fastest.images_per_second / 3
+    found, _ = choose(NETWORK, ECP5, least=least)
+    assert found.images_per_second >= least
+    for each in choices:
+        if each.candidate.multipliers < found.candidate.multipliers and not each.too_much:
+            assert each.images_per_second < least
+
+
+def test_multipliers_are_bounded_on_demand():
+    assert choose(NETWORK, ECP5, macs=6)[0].candidate.multipliers <= 6
+
+
+@pytest.mark.parametrize(("resource", "name"), [("luts", "LUTs"), ("ffs", "flip-flops"), ("brams", "block RAMs")])
+def test_nothing_beyond_a_limit_of_the_device_is_taken(resource, name):
+    best, _ = choose(NETWORK, ECP5)
+    limit = best.resources[resource] - 1
+    shrunk = replace(ECP5, **{resource: limit})
+    found, choices = choose(NETWORK, shrunk)
+    assert found.resources[resource] <= limit
+    stopped = next(each for each in choices if each.candidate == best.candidate)
+    assert any(clause.endswith(name) for clause in stopped.too_much)
+
+
+def test_what_stops_an_array_that_does_not_fit_is_said():
+    message = r"no array for random 0 fits ecp5-25k: \d+ x \d+ x \d+ needs .* of at most 7 LUTs"
+    with pytest.raises(InputError, match=message):
+        choose(NETWORK, replace(ECP5, luts=10), macs=4)
+
+
+def test_too_many_images_a_second_are_refused_with_what_would_do():
+    message = r"images a second must be at most [\d,]+ on ecp5-25k, not 9,000,000,000: .*; take ecp5-45k, or"
+    with pytest.raises(InputError, match=message):
+        choose(NETWORK, ECP5, least=9e9)
+
+
+def test_a_device_without_a_model_is_refused():
+    with pytest.raises(InputError, match=re.escape("which have a resource model, not 'gw1n-9c'")):
+        choose(NETWORK, DEVICES["gw1n-9c"])
