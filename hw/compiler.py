@@ -167,7 +167,11 @@ def compile_network(network: Network, config: ArrayConfig, kind: str = "throughp
     schedule = make_schedule(mappings, kind)
     plan = plan_memory(mappings, schedule, config)
     problems = _format_problems(mappings, config) + _nest_problems(mappings, config)
-    _refuse(problems + _size_problems(plan, mappings, schedule, config))
+    problems += _size_problems(plan, mappings, schedule, config)
+    if problems:
+        shape = f"--lanes {config.lanes} --taps {config.taps} --pixels {config.pixels}"
+        problems.append(f"make the array with room for it (--also), or one for it alone ({shape} without --array)")
+    _refuse(problems)
 
     slots = schedule.body + schedule.drain
     ends = {len(schedule.body) - 1, len(slots) - 1}

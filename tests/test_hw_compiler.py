@@ -53,7 +53,7 @@ def test_sized_array_is_the_smallest(name, size):
     value = getattr(config, size)
     if value == LIMITS[size][0] or (len(network.layers) == 1 and size == "activation_bits"):
         return  # an array cannot have less, or the network has no hidden activations
-    rule = rf"needs {size} of at least {value}, the array has {value - 1}$"
+    rule = rf"needs {size} of at least {value}, the array has {value - 1}; make the array with room for it"
     with pytest.raises(InputError, match=rule):
         compile_network(network, replace(config, **{size: value - 1}))
 
@@ -79,7 +79,8 @@ def test_all_reasons_are_in_one_message():
     config = size_array(network, lanes, taps)
     with pytest.raises(InputError) as refusal:
         compile_network(network, replace(config, weight_words=2, input_words=2, stages=1))
-    reasons = str(refusal.value).split("; ")
+    *reasons, suggestion = str(refusal.value).split("; ")
+    assert suggestion.startswith("make the array with room for it (--also), or one for it alone (--lanes")
     assert reasons == [
         f"the network needs input_words of at least {config.input_words}, the array has 2",
         f"the network needs weight_words of at least {config.weight_words}, the array has 2",
@@ -87,7 +88,8 @@ def test_all_reasons_are_in_one_message():
     ]
     with pytest.raises(InputError) as refusal:
         compile_network(network, replace(config, weight_bits=7, activation_bits=5, stages=1))
-    reasons = str(refusal.value).split("; ")
+    *reasons, suggestion = str(refusal.value).split("; ")
+    assert suggestion.startswith("make the array with room for it (--also), or one for it alone (--lanes")
     assert reasons == [
         "layer 0 (dense) needs weight_bits of at least 8, the array has 7",
         "layer 0 (dense) needs activation_bits of at least 8, the array has 5",
@@ -103,7 +105,7 @@ def test_tiles_that_do_not_end_at_a_word_need_unaligned_writes():
     config = size_array(network, 6, 4)
     assert config.unaligned_writes
     assert not config.unaligned_reads
-    with pytest.raises(InputError, match=r"^layer 0 \(dense\) needs unaligned_writes with 4 taps$"):
+    with pytest.raises(InputError, match=r"^layer 0 \(dense\) needs unaligned_writes with 4 taps; make"):
         compile_network(network, replace(config, unaligned_writes=False))
     for lanes, taps in ((8, 4), (20, 3), (6, 1)):
         assert not size_array(network, lanes, taps).unaligned_writes
