@@ -72,7 +72,8 @@ def check_multiplier(gates: Gates, activation: int, weight: int) -> None:
 def test_a_multiplier_in_lookup_tables_is_the_multiplier(family, activation, weight, tmp_path):
     cells, models = MODELS[family]
     design = map_blocks(multiplier_design(activation, weight), cells, 0)
-    assert ("CCU2C" in design) == (family == "ecp5")
+    for cell, of in (("CCU2C", "ecp5"), ("SB_CARRY", "ice40")):
+        assert (cell in design) == (family == of)
     check_multiplier(Gates(design, tmp_path, models), activation, weight)
 
 
@@ -150,15 +151,17 @@ def all_cases(width: int) -> list[np.ndarray]:
 def test_a_gated_adder_adds_or_lets_the_term_pass(family, width, tmp_path):
     cells, models = MODELS[family]
     design = map_blocks(adder_design(width), cells, None)
-    assert ("CCU2C" in design) == (family == "ecp5")
+    for cell, of in (("CCU2C", "ecp5"), ("SB_CARRY", "ice40")):
+        assert (cell in design) == (family == of)
     total, term, first = all_cases(width)
     found = Gates(design, tmp_path, models).cycle(total=total, term=term, first=first)["result"]
     assert (found == (np.where(first, 0, total) + term) % (1 << width)).all()
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 6, 9, 20])
-def test_a_gated_subtractor_of_ecp5_subtracts_or_lets_the_term_pass(width, tmp_path):
-    cells, models = MODELS["ecp5"]
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+def test_a_gated_subtractor_subtracts_or_lets_the_term_pass(family, width, tmp_path):
+    cells, models = MODELS[family]
     total, term, first = all_cases(width)
     gates = Gates(f"module top{cells.gated_subtractor(width)}endmodule\n", tmp_path, models)
     found = gates.cycle(total=total, term=term, first=first)["result"]

@@ -240,6 +240,28 @@ def _ecp5_gated(width: int, inverts: bool) -> str:
     return _gated_ports(width) + "\n".join(lines) + "\n"
 
 
+def _ice40_gated(width: int, inverts: bool) -> str:
+    """SB_CARRY, and an SB_LUT4 with the sum and the gate: where `first` is 1 it lets the term pass, carry or not."""
+    sum_or_term = sum(
+        1 << index
+        for index in range(16)
+        for first, total, term, carry in [(index & 1, index >> 1 & 1, index >> 2 & 1, index >> 3)]
+        if (term if first else total ^ term ^ carry)
+    )
+    lines = [f"  wire [{width - 1}:0] other = {'~' * inverts}total; wire [{width}:0] carry;"]
+    lines.append(f"  assign carry[0] = 1'b{int(inverts)};")
+    for bit in range(width):
+        operands = f"other[{bit}]), .I{{}}(term[{bit}])"
+        lines.append(
+            f"  SB_LUT4 #(.LUT_INIT(16'd{sum_or_term})) sum_{bit} (.I0(first), .I1({operands.format(2)}, "
+            f".I3(carry[{bit}]), .O(result[{bit}]));"
+        )
+        lines.append(
+            f"  SB_CARRY carry_{bit} (.I0({operands.format(1)}, .CI(carry[{bit}]), .CO(carry[{bit + 1}]));"
+        )
+    return _gated_ports(width) + "\n".join(lines) + "\n"
+
+
 def _ice40_multiplier(activation: int, weight: int) -> str:
     """SB_MAC16 with input, pipeline and output registers, and one outside."""
     registers = ("A_REG", "B_REG", "TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG")
@@ -264,5 +286,9 @@ ECP5 = Cells(
     gated_adder=lambda width: _ecp5_gated(width, inverts=False),
     gated_subtractor=lambda width: _ecp5_gated(width, inverts=True),
 )
-ICE40 = Cells(multiplier=_ice40_multiplier)
+ICE40 = Cells(
+    multiplier=_ice40_multiplier,
+    gated_adder=lambda width: _ice40_gated(width, inverts=False),
+    gated_subtractor=lambda width: _ice40_gated(width, inverts=True),
+)
 OTHERS = Cells()

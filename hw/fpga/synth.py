@@ -142,7 +142,7 @@ FAMILIES: dict[str, Family] = {
         },
     ),
     "ice40": Family(script=ICE40_BEGIN + ICE40_MULTIPLIERS + ICE40_END, cells=ICE40_CELLS, counts=ICE40_COUNTS),
-    "ice40-lut": Family(script=ICE40_BEGIN + ICE40_END, counts=ICE40_COUNTS),
+    "ice40-lut": Family(script=ICE40_BEGIN + ICE40_END, cells=ICE40_CELLS, counts=ICE40_COUNTS),
     "gowin": Family(
         script=GOWIN,
         pads="iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O -toutpad TBUF ~OEN:I:O"
