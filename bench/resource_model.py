@@ -30,36 +30,30 @@ from sw.shipped import network_path
 
 RECORD = Path(__file__).with_name("resource_model.json")
 GRID = {
-    # family: (device, arrays as (network, lanes, taps, pixels))
+    # family: (device, network, lanes, taps, pixels)
     "ecp5": (
-        "ecp5-25k",
-        (
-            *(("mlp", lanes, taps, 1) for lanes, taps in ((4, 1), (16, 1), (28, 1), (4, 4), (4, 7), (8, 5), (16, 8))),
-            *(("cnn", *shape) for shape in ((2, 2, 1), (4, 7, 1), (7, 4, 1), (8, 5, 1), (4, 5, 2), (4, 4, 4))),
-            *(("lenet5", *shape) for shape in ((2, 8, 1), (6, 5, 1))),
-        ),
+        *(("ecp5-25k", "mlp", *each, 1) for each in ((4, 1), (16, 1), (4, 4), (4, 7), (8, 5), (16, 8))),
+        *(("ecp5-25k", "cnn", *each) for each in ((2, 2, 1), (4, 7, 1), (7, 4, 1), (8, 5, 1), (4, 5, 2), (4, 4, 4))),
+        *(("ecp5-25k", "lenet5", *each, 1) for each in ((2, 8), (6, 5))),
+        *(("ecp5-85k", "mlp", *each, 1) for each in ((16, 4), (16, 8))),
+        *(("ecp5-85k", "cnn", *each) for each in ((8, 8, 1), (8, 8, 2))),
     ),
     "ice40": (
-        "ice40-up5k",
-        (
-            *(("mlp", lanes, taps, 1) for lanes, taps in ((2, 1), (4, 1), (8, 1), (16, 1), (4, 2), (2, 4), (4, 4))),
-            *(("cnn", *shape) for shape in ((2, 1, 1), (2, 2, 1), (2, 4, 1), (4, 2, 1), (2, 2, 2), (3, 5, 1))),
-        ),
+        *(("ice40-up5k", "mlp", *each, 1) for each in ((2, 1), (4, 1), (8, 1), (16, 1), (4, 2), (2, 4), (4, 4))),
+        *(("ice40-up5k", "cnn", *each) for each in ((2, 1, 1), (2, 2, 1), (2, 4, 1), (4, 2, 1), (2, 2, 2), (3, 5, 1))),
     ),
 }
 
 
 def synthesize_grid(family: str) -> list[dict]:
     """Configuration and counts of each array."""
-    name, arrays = GRID[family]
-    device = DEVICES[name]
     rows = []
     with tempfile.TemporaryDirectory(prefix="amarray-bench-") as folder:
-        for index, (network_name, *shape) in enumerate(arrays):
+        for index, (device, network_name, *shape) in enumerate(GRID[family]):
             network = network_file.load(network_path(network_name))
             build = builds.write(compile_network(network, size_array(network, *shape)), Path(folder) / str(index))
-            counts = synthesize(build.verilog, device)["resources"]
-            rows.append({"network": network_name, "config": build.config.to_json(), "counts": counts})
+            counts = synthesize(build.verilog, DEVICES[device])["resources"]
+            rows.append({"device": device, "network": network_name, "config": build.config.to_json(), "counts": counts})
             print(f"{network_name} on {build.config.shape}: {counts}", file=sys.stderr, flush=True)
     return rows
 
@@ -79,12 +73,13 @@ def solve(parts: list[dict[str, float]], counts: list[int]) -> dict[str, float]:
 
 def report(family: str, rows: list[dict]) -> None:
     """Fit and print."""
-    device, fabric = DEVICES[GRID[family][0]], FABRICS[family]
+    fabric = FABRICS[family]
     configs = [ArrayConfig.from_json(row["config"]) for row in rows]
-    soft = [products(config, device)[1] for config in configs]
+    soft = [products(config, DEVICES[row["device"]])[1] for config, row in zip(configs, rows, strict=True)]
     found, estimates = {}, {"brams": [block_rams(config, fabric.block_ram) for config in configs]}
-    for resource, parts_of in (("luts", lut_parts), ("ffs", ff_parts)):
-        parts = [parts_of(*each) for each in zip(configs, soft, strict=True)]
+    arrays = list(zip(configs, soft, strict=True))
+    parts_of = {"luts": [lut_parts(*each, fabric) for each in arrays], "ffs": [ff_parts(*each) for each in arrays]}
+    for resource, parts in parts_of.items():
         found[resource] = solve(parts, [row["counts"][resource] for row in rows])
         estimates[resource] = [round(sum(found[resource][name] * part[name] for name in part)) for part in parts]
     table = Table("network", "array", *(f"{name}, estimate" for name in ("LUTs", "flip-flops", "block RAMs")))

@@ -26,14 +26,14 @@ class BlockRam:
     roms: int
 
 
-BLOCK_RAM = BlockRam(((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), shallow=32, roms=64)
+BLOCK_RAM = BlockRam(((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), shallow=64, roms=64)
 """Of 18 kbit, as most open FPGAs have it."""
 
 
 def block_rams(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> int:
     """How many of these block RAMs the array's memories take."""
     banks, shallow = (2, block.shallow) if config.reloadable else (1, block.roms)
-    memories = [(width, banks * depth, 1) for depth, width in static_memories(config).values() if depth > shallow]
+    memories = [(width, banks * depth, 1) for width, depth in _laid_down(config) if depth > shallow]
     memories += [memory for memory in written_memories(config) if memory[1] > block.shallow]
     return sum(
         count * min(ceil(width / wide) * ceil(depth / deep) for wide, deep in block.ratios)
@@ -41,12 +41,26 @@ def block_rams(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> int:
     )
 
 
+def roms_in_tables(config: ArrayConfig, block: BlockRam) -> list[tuple[int, int]]:
+    """(width, depth) of the memories that are never written and too short for a block RAM."""
+    return [] if config.reloadable else [memory for memory in _laid_down(config) if memory[1] <= block.roms]
+
+
+def _laid_down(config: ArrayConfig) -> list[tuple[int, int]]:
+    """(width, depth) of the memories of the compiler, without the parameters of channels that no lane has."""
+    channels = min(config.lanes, config.taps)
+    return [
+        (width // config.taps * channels if name == "parameters" else width, depth)
+        for name, (depth, width) in static_memories(config).items()
+    ]
+
+
 def written_memories(config: ArrayConfig) -> list[tuple[int, int, int]]:
     """(width, depth, how many) of the memories that the array writes while it runs."""
+    reads = config.taps if config.unaligned_reads else 1
     banks = config.taps if config.unaligned_reads or config.unaligned_writes else 1
-    elements = config.taps // banks
     return [
-        (elements * config.input_bits, config.input_words, banks * config.pixels),
-        (elements * config.activation_bits, config.hidden_words, banks * config.pixels),
+        (config.taps // reads * config.input_bits, config.input_words, reads * config.pixels),
+        (config.taps // banks * config.activation_bits, config.hidden_words, banks * config.pixels),
         (result_layout(config).size, config.result_words, 1),
     ]

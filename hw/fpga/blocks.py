@@ -256,9 +256,7 @@ def _ice40_gated(width: int, inverts: bool) -> str:
             f"  SB_LUT4 #(.LUT_INIT(16'd{sum_or_term})) sum_{bit} (.I0(first), .I1({operands.format(2)}, "
             f".I3(carry[{bit}]), .O(result[{bit}]));"
         )
-        lines.append(
-            f"  SB_CARRY carry_{bit} (.I0({operands.format(1)}, .CI(carry[{bit}]), .CO(carry[{bit + 1}]));"
-        )
+        lines.append(f"  SB_CARRY carry_{bit} (.I0({operands.format(1)}, .CI(carry[{bit}]), .CO(carry[{bit + 1}]));")
     return _gated_ports(width) + "\n".join(lines) + "\n"
 
 

@@ -8,9 +8,7 @@ coefficients by least squares from what yosys counted for a grid of arrays, and 
 from dataclasses import dataclass, field
 from math import ceil
 
-from amaranth.utils import ceil_log2
-
-from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, written_memories
+from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, roms_in_tables, written_memories
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES, Device
 from hw.loop_nest import step_layout, tile_layout
@@ -39,16 +37,54 @@ class Fabric:
 FABRICS = {
     "ecp5": Fabric(
         block_ram=BLOCK_RAM,
-        luts={},
-        ffs={},
+        luts={
+            "array": 0.0,
+            "soft multipliers": 1.315,
+            "drain": 1.425,
+            "requantizers": 3.259,
+            "rotators": 1.069,
+            "pooling": 2.093,
+            "nest": 0.839,
+            "shallow memories": 6.542,
+            "roms": 0.0,
+            "rest": 360.722,
+        },
+        ffs={
+            "array": 1.37,
+            "soft multipliers": 0.772,
+            "drain": 0.101,
+            "requantizers": 1.898,
+            "tiles": 3.321,
+            "nest": 6.27,
+            "rest": 0.0,
+        },
         clock_mhz=(170, 110),
         speeds={"6": 1, "7": 1.13, "8": 1.27},
         pairs=True,
     ),
     "ice40": Fabric(
         block_ram=BlockRam(ratios=((16, 256), (8, 512), (4, 1024), (2, 2048)), shallow=0, roms=64),
-        luts={},
-        ffs={},
+        luts={
+            "array": 0.0,
+            "soft multipliers": 1.315,
+            "drain": 1.425,
+            "requantizers": 3.259,
+            "rotators": 1.069,
+            "pooling": 2.093,
+            "nest": 0.839,
+            "shallow memories": 6.542,
+            "roms": 0.0,
+            "rest": 360.722,
+        },
+        ffs={
+            "array": 1.37,
+            "soft multipliers": 0.772,
+            "drain": 0.101,
+            "requantizers": 1.898,
+            "tiles": 3.321,
+            "nest": 6.27,
+            "rest": 0.0,
+        },
         clock_mhz=(45, 30),
     ),
 }
@@ -67,7 +103,7 @@ def estimate(config: ArrayConfig, device: Device, multipliers: str = "auto") -> 
         return None
     blocks, soft = products(config, device, multipliers)
     return {
-        "luts": _total(lut_parts(config, soft), fabric.luts),
+        "luts": _total(lut_parts(config, soft, fabric), fabric.luts),
         "ffs": _total(ff_parts(config, soft), fabric.ffs),
         "dsps": blocks + _scale_blocks(config, device),
         "brams": block_rams(config, fabric.block_ram),
@@ -98,24 +134,26 @@ def expected_clock(config: ArrayConfig, device: Device, multipliers: str = "auto
     return fabric.clock_mhz[in_tables] * fabric.speeds.get(device.speed, 1)
 
 
-def lut_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
+def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float]:
     """Bits of adders and multiplexers, by part; soft: multipliers in lookup tables."""
     lanes, taps, sums = config.lanes, config.taps, config.lanes * config.pixels
     slots = config.drain_words * config.pixels
     used = min(lanes, taps)  # requantizers that have a channel
     width = config.accumulator_bits + config.multiplier_bits
-    shallow = sum(bits * -(-depth // 16) * count for bits, depth, count in written_memories(config) if depth <= 32)
+    block = fabric.block_ram
+    shallow = [memory for memory in written_memories(config) if memory[1] <= block.shallow]
     rotators = (2 * config.unaligned_reads + config.unaligned_writes) * config.pixels
     return {
         "array": sums * (_tree(config)[0] + config.accumulator_bits),
         "soft multipliers": soft * config.weight_bits * (config.operand_format.bits + 1),
         "drain": used * config.accumulator_bits * max(slots - 1, 0),
         "requantizers": used * width * config.shift_bits,
-        "rotators": rotators * taps * config.activation_bits * ceil_log2(taps),
+        "rotators": rotators * taps * (taps - 1) * config.activation_bits,
         "pooling": (config.pixels > 1) * lanes * config.accumulator_bits * (config.pixels - 1)
         + (config.pool_loops > 0) * taps * config.activation_bits,
         "nest": config.loops * (config.count_bits + step_layout(config).size),
-        "shallow memories": shallow,
+        "shallow memories": sum(bits * ceil(depth / 16) * count for bits, depth, count in shallow),
+        "roms": sum(bits * ceil(depth / 16) for bits, depth in roms_in_tables(config, block)),
         "rest": 1,
     }
 
