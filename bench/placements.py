@@ -40,7 +40,8 @@ CONFIGURATIONS = {
     "cnn-4x7-25k-6": ("", "cnn --lanes 4 --taps 7", "--device ecp5-25k --speed 6"),
     "cnn-8x5x2-85k-6": ("", "cnn --lanes 8 --taps 5 --pixels 2", "--device ecp5-85k --speed 6"),
     "mlp-6bit-8x1-up5k": (NARROW.format(6), "mlp-6.npz --lanes 8 --taps 1", "--device ice40-up5k"),
-    "mlp-5bit-16x4-hx8k": (NARROW.format(5), "mlp-5.npz --lanes 16 --taps 4", "--device ice40-hx8k"),
+    "mlp-5bit-16x2-up5k": (NARROW.format(5), "mlp-5.npz --lanes 16 --taps 2", "--device ice40-up5k"),
+    "mlp-5bit-16x2-hx8k": (NARROW.format(5), "mlp-5.npz --lanes 16 --taps 2", "--device ice40-hx8k"),
     "cnn-8x1-up5k": ("", "cnn --lanes 8 --taps 1", "--device ice40-up5k"),
     "cnn-8x1-hx8k": ("", "cnn --lanes 8 --taps 1", "--device ice40-hx8k"),
 }
