@@ -11,8 +11,8 @@ help:
 	@echo "make test       test suite and linters"
 	@echo "make slow       the tests that take minutes"
 	@echo "make lint       linters alone"
-	@echo "make bench      cycles and simulation speed over a grid of arrays"
-	@echo "make bench-nngen  cycles beside those of NNgen, which it installs: five minutes"
+	@echo "make bench      cycles over a grid of arrays; resources and clocks against their record: an hour"
+	@echo "make bench-nngen  cycles, cells and clock beside those of NNgen, which it installs: ten minutes"
 	@echo "make accuracy   trains and quantizes every shipped network with three seeds: two hours"
 	@echo "make tutorials  runs docs/tutorials and renews what they show"
 	@echo "make install    the environment alone"
@@ -42,6 +42,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/arrays.py
+	$(BIN)/python bench/placements.py
 
 bench-nngen: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[nngen]'

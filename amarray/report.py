@@ -82,7 +82,16 @@ def show_fit(result: dict) -> None:
 
 def show_fit_device(result: dict) -> None:
     """After `amarray fit --device`."""
-    columns = ["lanes x taps x pixels", "cycles", "LUTs", "flip-flops", "multipliers", "block RAMs", "images/s", "fits"]
+    columns = [
+        "lanes x taps x pixels",
+        "cycles",
+        "LUTs",
+        "flip-flops",
+        "multipliers",
+        "block RAMs",
+        "images/s",
+        "fits, or too many",
+    ]
     best, choices = result["best"], result["choices"]
     at = choices.index(best)
     first = max(0, min(at - SHOWN_ARRAYS // 2, len(choices) - SHOWN_ARRAYS))
@@ -92,7 +101,7 @@ def show_fit_device(result: dict) -> None:
             f"{each['cycles']:,}",
             *(f"{each['resources'][name]:,}" for name in ("luts", "ffs", "dsps", "brams")),
             f"{each['images_per_second']:,.0f}",
-            "takes" if each is best else "yes" if each["fits"] else f"no: {' and '.join(each['too_much'])}",
+            "takes" if each == best else ", ".join(RESOURCE_NAMES[name] for name in each["too_much"]) or "yes",
         ]
         for each in choices[first : first + SHOWN_ARRAYS]
     ]

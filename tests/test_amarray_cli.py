@@ -199,6 +199,21 @@ def test_synth_counts_and_writes_json(workplace, capsys):
     )
 
 
+def test_fit_for_a_device(workplace, capsys):
+    network = workplace / "mlp.npz"
+    code, result = run_json(capsys, "fit", network, "--device", "ecp5-25k", "--macs", "40")
+    assert code == 0
+    assert result["best"] in result["choices"]
+    assert result["best"]["fits"]
+    assert result["best"]["images_per_second"] == max(each["images_per_second"] for each in result["choices"])
+    code, small = run_json(
+        capsys, "fit", network, "--device", "ecp5-25k", "--macs", "40", "--min-images-per-second", "100000"
+    )
+    assert 100_000 <= small["best"]["images_per_second"] < result["best"]["images_per_second"]
+    assert main(["fit", str(network), "--device", "ecp5-25k", "--macs", "40"]) == 0
+    assert "which `amarray place` measures" in capsys.readouterr().out
+
+
 def test_tables_for_a_person(workplace, capsys):
     assert main(["evaluate", str(workplace / "mlp.npz")]) == 0
     assert main(["simulate", str(workplace / "build"), "--images", "2", "--simulator", "amaranth"]) == 0
@@ -217,6 +232,9 @@ def test_tables_for_a_person(workplace, capsys):
         (["quantize", "RUN", "--weight-bits", "9"], "weight_bits must be an integer 2..8, not 9"),
         (["evaluate", "nowhere.npz"], "nowhere.npz"),
         (["evaluate", "RUN/run.json"], "cannot load network"),
+        (["fit", "NETWORK", "--device", "ecp5-25k", "--min-images-per-second", "0"], "must be more than 0, not 0"),
+        (["fit", "NETWORK", "--macs", "4", "--speed", "6"], "need --device"),
+        (["fit", "NETWORK", "--device", "ecp5-25k", "--block-rams", "4"], "must not come with --device"),
         (["generate", "NETWORK", "--lanes", "65"], "lanes must be 1..64, not 65"),
         (["generate", "NETWORK", "--taps", "0"], "taps must be 1..16, not 0"),
         (["generate", "NETWORK", "-o", "FILE"], "a file has that name"),

@@ -10,7 +10,7 @@ from hw.config import ArrayConfig
     ("changes", "blocks"),
     [
         ({"weight_words": 64}, 0),
-        ({"weight_words": 33, "reloadable": True}, 29),
+        ({"weight_words": 65, "reloadable": True}, 29),
         ({"weight_words": 512, "weight_bits": 8, "lanes": 2, "taps": 2}, 1),
         ({"weight_words": 513, "weight_bits": 8, "lanes": 2, "taps": 2}, 2),
         ({"weight_words": 512, "weight_bits": 8, "lanes": 16, "taps": 8}, 29),

@@ -21,13 +21,13 @@ class Choice:
 
     Parameters
     ----------
-    candidate: the array. resources: estimated, by the names of RESOURCES. too_much: one clause for each resource of
-    which the device has less. clock_mhz: expected. images_per_second: at that clock.
+    candidate: the array. resources: estimated, by the names of RESOURCES. too_much: of which of them there is less, and
+    how much there is. clock_mhz: expected. images_per_second: at that clock.
     """
 
     candidate: Candidate
     resources: dict[str, int]
-    too_much: list[str]
+    too_much: dict[str, int]
     clock_mhz: float
     images_per_second: float
 
@@ -50,9 +50,9 @@ def choose(
     choices = [_assess(device, candidate) for candidate in fit(network, macs=most, kind=kind)]
     fitting = [choice for choice in choices if not choice.too_much]
     if not fitting:
-        least_of_all = min(choices, key=lambda choice: len(choice.too_much))
+        nearest = min(choices, key=_excess)
         raise InputError(
-            f"no array for {network.name} fits {device.name}: {_named(least_of_all)}; take {_larger(device)}, "
+            f"no array for {network.name} fits {device.name}: {_named(nearest)}; take {_larger(device)}, "
             "or quantize to fewer bits"
         )
     fast = [choice for choice in fitting if choice.images_per_second >= least]
@@ -72,18 +72,23 @@ def choose(
 def _assess(device: Device, candidate: Candidate) -> Choice:
     resources = estimate(candidate.config, device)
     room = {name: int(FILL.get(name, 1) * count) for name, count in device.available.items()}
-    too_much = [
-        f"{resources[name]:,} of at most {room[name]:,} {RESOURCE_NAMES[name]}"
-        for name in resources
-        if resources[name] > room[name]
-    ]
+    too_much = {name: room[name] for name, count in resources.items() if count > room[name]}
     clock = expected_clock(candidate.config, device)
     return Choice(candidate, resources, too_much, clock, clock * 1e6 / candidate.cycles)
 
 
+def _excess(choice: Choice) -> float:
+    """The greatest ratio of what is needed to what there is."""
+    return max(choice.resources[name] / max(room, 0.1) for name, room in choice.too_much.items())
+
+
 def _named(choice: Choice) -> str:
     """What stops an array."""
-    return f"{choice.candidate.shape} needs {' and '.join(choice.too_much)}"
+    clauses = [
+        f"{choice.resources[name]:,} of at most {room:,} {RESOURCE_NAMES[name]}"
+        for name, room in choice.too_much.items()
+    ]
+    return f"{choice.candidate.shape} needs {' and '.join(clauses)}"
 
 
 def _larger(device: Device) -> str:

@@ -58,7 +58,7 @@ FABRICS = {
             "nest": 6.27,
             "rest": 0.0,
         },
-        clock_mhz=(170, 110),
+        clock_mhz=(175, 125),
         speeds={"6": 1, "7": 1.13, "8": 1.27},
         pairs=True,
     ),
@@ -85,7 +85,7 @@ FABRICS = {
             "nest": 6.27,
             "rest": 0.0,
         },
-        clock_mhz=(45, 30),
+        clock_mhz=(42, 40),
     ),
 }
 FABRICS["ice40-lut"] = FABRICS["ice40"]
