@@ -1,0 +1,59 @@
+"""The resource model against what yosys counted for the grid of bench/resource_model.py."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hw.config import ArrayConfig
+from hw.fpga.devices import DEVICES, device
+from hw.fpga.estimate import FABRICS, estimate, expected_clock, products
+
+GRID = json.loads((Path(__file__).parents[1] / "bench" / "resource_model.json").read_text(encoding="utf-8"))
+ROWS = [row for rows in GRID.values() for row in rows]
+ERRORS = {"luts": 0.16, "ffs": 0.12}
+"""Greatest error, relative."""
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['device']}-{row['network']}-{ROWS.index(row)}")
+def test_the_model_is_near_what_yosys_counted(row):
+    found = estimate(ArrayConfig.from_json(row["config"]), DEVICES[row["device"]])
+    assert found["dsps"] == row["counts"]["dsps"]
+    assert abs(found["brams"] - row["counts"]["brams"]) <= 1
+    for name, error in ERRORS.items():
+        assert abs(found[name] / row["counts"][name] - 1) <= error, name
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight_bits", "name", "multipliers", "expected"),
+    [
+        ((16, 8, 1), 8, "ecp5-25k", "auto", (28, 100)),
+        ((16, 8, 1), 8, "ecp5-85k", "auto", (128, 0)),
+        ((16, 8, 1), 8, "ecp5-85k", "lut", (0, 128)),
+        ((8, 7, 1), 5, "ecp5-25k", "auto", (28, 0)),
+        ((8, 8, 1), 5, "ecp5-25k", "auto", (28, 8)),
+        ((3, 2, 2), 5, "ecp5-25k", "auto", (8, 0)),
+        ((8, 7, 1), 5, "ice40-up5k", "auto", (8, 48)),
+        ((4, 1, 1), 8, "ice40-hx8k", "auto", (0, 4)),
+    ],
+)
+def test_products_are_in_blocks_as_long_as_there_are_any(shape, weight_bits, name, multipliers, expected):
+    config = ArrayConfig(**dict(zip(("lanes", "taps", "pixels"), shape, strict=True)), weight_bits=weight_bits)
+    assert products(config, DEVICES[name], multipliers) == expected
+
+
+def test_requantizers_with_a_multiplier_take_blocks():
+    config = ArrayConfig(lanes=4, taps=2, multiplier_bits=16, accumulator_bits=20)
+    assert estimate(config, DEVICES["ecp5-25k"])["dsps"] == 8 + 2 * 2
+
+
+def test_a_family_without_a_model_has_no_estimate():
+    assert estimate(ArrayConfig(), DEVICES["gw1n-9c"]) is None
+
+
+def test_clock_depends_on_where_products_are_made_and_on_the_speed_grade():
+    config, fabric = ArrayConfig(lanes=16, taps=8), FABRICS["ecp5"]
+    in_blocks, in_tables = fabric.clock_mhz
+    assert expected_clock(config, device("ecp5-85k", "6")) == in_blocks
+    assert expected_clock(config, device("ecp5-25k", "6")) == in_tables
+    assert expected_clock(config, device("ecp5-25k", "8")) == in_tables * fabric.speeds["8"]
