@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -61,16 +62,18 @@ def synthesize_grid(family: str) -> list[dict]:
 
 
 def solve(parts: list[dict[str, float]], counts: list[int]) -> dict[str, float]:
-    """Coefficients of least relative squares, none below 0: the worst negative one is dropped until there is none."""
-    names = [name for name in parts[0] if any(part[name] for part in parts)]
-    target = np.array(counts, dtype=float)
-    while True:
-        matrix = np.array([[part[name] for name in names] for part in parts]) / target[:, None]
-        found = np.linalg.lstsq(matrix, np.ones(len(target)), rcond=None)[0]
-        if (found >= 0).all():
-            break
-        names.pop(int(found.argmin()))
-    return {name: round(float(dict(zip(names, found, strict=True)).get(name, 0)), 3) for name in parts[0]}
+    """Coefficients of least relative squares with none below 0: the best of all choices of parts."""
+    names, target = list(parts[0]), np.array(counts, dtype=float)
+    matrix = np.array([[part[name] for name in names] for part in parts]) / target[:, None]
+    best, least = np.zeros(len(names)), np.inf
+    for chosen in product([False, True], repeat=len(names)):
+        columns = np.flatnonzero(chosen)
+        found = np.linalg.lstsq(matrix[:, columns], np.ones(len(target)), rcond=None)[0]
+        error = float(((matrix[:, columns] @ found - 1) ** 2).sum())
+        if error < least and (found >= 0).all():
+            least, best = error, np.zeros(len(names))
+            best[columns] = found
+    return {name: round(float(value), 3) for name, value in zip(names, best, strict=True)}
 
 
 def report(family: str, rows: list[dict]) -> None:

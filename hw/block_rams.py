@@ -41,11 +41,6 @@ def block_rams(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> int:
     )
 
 
-def roms_in_tables(config: ArrayConfig, block: BlockRam) -> list[tuple[int, int]]:
-    """(width, depth) of the memories that are never written and too short for a block RAM."""
-    return [] if config.reloadable else [memory for memory in _laid_down(config) if memory[1] <= block.roms]
-
-
 def _laid_down(config: ArrayConfig) -> list[tuple[int, int]]:
     """(width, depth) of the memories of the compiler, without the parameters of channels that no lane has."""
     channels = min(config.lanes, config.taps)

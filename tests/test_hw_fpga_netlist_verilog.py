@@ -62,7 +62,9 @@ def test_products_are_made_where_they_should_be(multipliers, tmp_path):
     network = random_network(3, [12, 5, 4])
     build = write(network, (6, 5), tmp_path)  # 30 multipliers, of which an ECP5-25k has 28 blocks
     if multipliers == "dsp":
-        with pytest.raises(InputError, match="must be auto or lut, not dsp: the array needs 30 multiplier blocks, the device has 28"):
+        with pytest.raises(
+            InputError, match="must be auto or lut, not dsp: the array needs 30 multiplier blocks, the device has 28"
+        ):
             synthesize(build.verilog, device("ecp5-25k"), multipliers=multipliers)
         return
     netlist = tmp_path / "netlist.json"

@@ -16,7 +16,7 @@ MULTIPLIERS = ("auto", "dsp", "lut")
 
 _INSTANCE = re.compile(r"^(\s+)((?:pair_)?multiplier_\d+x\d+)(?= \S+ \()", re.MULTILINE)
 _MODULE = re.compile(
-    r"^module ((?:pair_multiplier|multiplier|gated_adder)_\w+)\b.*?^endmodule\n", re.MULTILINE | re.DOTALL
+    r"^module ((?:pair_)?multiplier_\d+x\d+|gated_adder_\d+)\b.*?^endmodule\n", re.MULTILINE | re.DOTALL
 )
 
 

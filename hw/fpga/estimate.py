@@ -8,7 +8,7 @@ coefficients by least squares from what yosys counted for a grid of arrays, and 
 from dataclasses import dataclass, field
 from math import ceil
 
-from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, roms_in_tables, written_memories
+from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, written_memories
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES, Device
 from hw.loop_nest import step_layout, tile_layout
@@ -46,7 +46,6 @@ FABRICS = {
             "pooling": 1.169,
             "nest": 1.181,
             "shallow memories": 8.095,
-            "roms": 0.0,
             "rest": 345.82,
         },
         ffs={
@@ -65,24 +64,23 @@ FABRICS = {
     "ice40": Fabric(
         block_ram=BlockRam(ratios=((16, 256), (8, 512), (4, 1024), (2, 2048)), shallow=0, roms=64),
         luts={
-            "array": 0.0,
-            "soft multipliers": 0.0,
-            "drain": 4.334,
-            "requantizers": 5.89,
-            "rotators": 1.515,
-            "pooling": 1.652,
+            "array": 0.233,
+            "soft multipliers": 0.942,
+            "drain": 2.299,
+            "requantizers": 3.161,
+            "rotators": 1.208,
+            "pooling": 7.753,
             "nest": 0.0,
             "shallow memories": 0.0,
-            "roms": 0.727,
-            "rest": 0.0,
+            "rest": 659.14,
         },
         ffs={
-            "array": 2.02,
-            "soft multipliers": 0.602,
-            "drain": 0.067,
-            "requantizers": 3.015,
-            "tiles": 2.543,
-            "nest": 4.626,
+            "array": 1.739,
+            "soft multipliers": 0.832,
+            "drain": 0.037,
+            "requantizers": 2.782,
+            "tiles": 3.526,
+            "nest": 3.967,
             "rest": 0.0,
         },
         clock_mhz=(42, 40),
@@ -140,8 +138,7 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
     slots = config.drain_words * config.pixels
     used = min(lanes, taps)  # requantizers that have a channel
     width = config.accumulator_bits + config.multiplier_bits
-    block = fabric.block_ram
-    shallow = [memory for memory in written_memories(config) if memory[1] <= block.shallow]
+    shallow = [memory for memory in written_memories(config) if memory[1] <= fabric.block_ram.shallow]
     rotators = (2 * config.unaligned_reads + config.unaligned_writes) * config.pixels
     return {
         "array": sums * (_tree(config)[0] + config.accumulator_bits),
@@ -153,7 +150,6 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
         + (config.pool_loops > 0) * taps * config.activation_bits,
         "nest": config.loops * (config.count_bits + step_layout(config).size),
         "shallow memories": sum(bits * ceil(depth / 16) * count for bits, depth, count in shallow),
-        "roms": sum(bits * ceil(depth / 16) for bits, depth in roms_in_tables(config, block)),
         "rest": 1,
     }
 
