@@ -25,8 +25,8 @@ from hw.fpga.devices import Device, device
 from hw.fpga.place import place, place_seeds
 from hw.fpga.synth import synthesize
 
-SHAPE = (16, 1, 1)
-"""Lanes, taps and pixels of amarray's array."""
+SHAPES = ((16, 1, 1), (4, 7, 1))
+"""Lanes, taps and pixels of amarray's arrays."""
 TOP = "nngen_top"
 
 
@@ -62,23 +62,23 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     target, network = device(options.device, options.speed), random_network(*MLP)
-    table = Table("", "LUTs", "flip-flops", "multipliers", "block RAMs", "clock, MHz", "cycles", "images/s")
-    rates = []
+    table = Table("", "LUTs", "flip-flops", "multipliers", "block RAMs", "clock, MHz", "cycles", "images/s", "ratio")
     with tempfile.TemporaryDirectory(prefix="amarray-bench-") as name:
         folder = Path(name)
-        build = builds.write(compile_network(network, size_array(network, *SHAPE)), folder / "build")
-        ours = measure(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
-        cycles = {"amarray": build.compiled.schedule.round_cycles}
         verilog, ports = nngen_verilog(network, folder)
         theirs = measure(verilog, ports, TOP, target, options.seeds, folder)
-        cycles["NNgen"] = nngen_cycles(network, (1, 1), BUSES[0], folder / "simulation")
-    for who, (counts, clock) in (("NNgen", theirs), ("amarray", ours)):
-        rates.append(clock["median"] * 1e6 / cycles[who])
+        rows = [("NNgen", *theirs, nngen_cycles(network, (1, 1), BUSES[0], folder / "simulation"))]
+        for shape in SHAPES:
+            compiled = compile_network(network, size_array(network, *shape))
+            build = builds.write(compiled, folder / "x".join(map(str, shape)))
+            ours = measure(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
+            rows.append((f"amarray, {build.config.shape}", *ours, compiled.schedule.round_cycles))
+    rates = [clock["median"] * 1e6 / cycles for _, _, clock, cycles in rows]
+    for (who, counts, clock, cycles), rate in zip(rows, rates, strict=True):
         numbers = [f"{counts[each]:,}" for each in ("luts", "ffs", "dsps", "brams")]
-        table.add_row(who, *numbers, f"{clock['median']:.1f}", f"{cycles[who]:,}", f"{rates[-1]:,.0f}")
+        table.add_row(who, *numbers, f"{clock['median']:.1f}", f"{cycles:,}", f"{rate:,.0f}", f"{rate / rates[0]:.0f}")
     print(f"{MLP[0]} on {target.name} speed {target.speed}, medians of {options.seeds} seeds")
     Console(width=110).print(table)
-    print(f"amarray's images a second are {rates[1] / rates[0]:.0f} times NNgen's")
     return 0
 
 

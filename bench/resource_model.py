@@ -36,7 +36,7 @@ GRID = {
         *(("ecp5-25k", "mlp", *each, 1) for each in ((4, 1), (16, 1), (4, 4), (4, 7), (8, 5), (16, 8))),
         *(("ecp5-25k", "cnn", *each) for each in ((2, 2, 1), (4, 7, 1), (7, 4, 1), (8, 5, 1), (4, 5, 2), (4, 4, 4))),
         *(("ecp5-25k", "lenet5", *each, 1) for each in ((2, 8), (6, 5))),
-        *(("ecp5-85k", "mlp", *each, 1) for each in ((16, 4), (16, 8))),
+        *(("ecp5-85k", "mlp", *each, 1) for each in ((16, 4), (16, 8), (16, 16))),
         *(("ecp5-85k", "cnn", *each) for each in ((8, 8, 1), (8, 8, 2))),
     ),
     "ice40": (

@@ -41,6 +41,16 @@ def block_rams(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> int:
     )
 
 
+def short_roms(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> list[tuple[int, int]]:
+    """(width, depth) of the memories that are never written and too short for a block RAM; the program is none of them.
+
+    Most bits of a program are the same in all words, and are no memory in the end.
+    """
+    if config.reloadable:
+        return []
+    return [memory for memory in _laid_down(config)[1:] if memory[1] <= block.roms]
+
+
 def _laid_down(config: ArrayConfig) -> list[tuple[int, int]]:
     """(width, depth) of the memories of the compiler, without the parameters of channels that no lane has."""
     channels = min(config.lanes, config.taps)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw.block_rams import BlockRam, block_rams
+from hw.block_rams import BlockRam, block_rams, short_roms
 from hw.config import ArrayConfig
 
 
@@ -30,3 +30,11 @@ def test_a_family_of_narrow_block_rams_that_has_no_others():
     words = {"weight_words": 1632, "input_words": 1568, "hidden_words": 32}
     config = ArrayConfig(lanes=8, taps=1, accumulator_bits=20, **words)
     assert block_rams(config, block) == 4 * 7 + 4 + 1 + 2
+
+
+def test_short_memories_that_are_never_written_are_in_tables():
+    words = {"weight_words": 51, "parameter_words": 65}
+    config = ArrayConfig(lanes=4, taps=2, **words)
+    assert short_roms(config) == [(4 * 2 * 8, 51)]
+    assert short_roms(ArrayConfig(lanes=4, taps=2, reloadable=True, **words)) == []
+    assert short_roms(ArrayConfig(lanes=4, taps=2, weight_words=65, parameter_words=9))[0][1] == 9

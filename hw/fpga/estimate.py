@@ -8,7 +8,7 @@ coefficients by least squares from what yosys counted for a grid of arrays, and 
 from dataclasses import dataclass, field
 from math import ceil
 
-from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, written_memories
+from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, short_roms, written_memories
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES, Device
 from hw.loop_nest import step_layout, tile_layout
@@ -38,23 +38,24 @@ FABRICS = {
     "ecp5": Fabric(
         block_ram=BLOCK_RAM,
         luts={
-            "array": 1.042,
-            "soft multipliers": 1.168,
-            "drain": 0.362,
-            "requantizers": 1.747,
-            "rotators": 0.849,
-            "pooling": 1.169,
-            "nest": 1.181,
-            "shallow memories": 8.095,
-            "rest": 345.82,
+            "array": 1.024,
+            "soft multipliers": 1.184,
+            "drain": 0.382,
+            "requantizers": 1.635,
+            "rotators": 0.901,
+            "pooling": 0.815,
+            "nest": 1.258,
+            "shallow memories": 8.516,
+            "short roms": 0.805,
+            "rest": 247.479,
         },
         ffs={
-            "array": 1.176,
-            "soft multipliers": 0.887,
-            "drain": 0.147,
-            "requantizers": 2.17,
-            "tiles": 4.297,
-            "nest": 5.358,
+            "array": 1.2,
+            "soft multipliers": 0.954,
+            "drain": 0.115,
+            "requantizers": 2.321,
+            "tiles": 3.79,
+            "nest": 5.858,
             "rest": 0.0,
         },
         clock_mhz=(175, 125),
@@ -64,15 +65,16 @@ FABRICS = {
     "ice40": Fabric(
         block_ram=BlockRam(ratios=((16, 256), (8, 512), (4, 1024), (2, 2048)), shallow=0, roms=64),
         luts={
-            "array": 0.233,
-            "soft multipliers": 0.942,
-            "drain": 2.299,
-            "requantizers": 3.161,
-            "rotators": 1.208,
-            "pooling": 7.753,
+            "array": 0.0,
+            "soft multipliers": 1.096,
+            "drain": 2.131,
+            "requantizers": 1.419,
+            "rotators": 1.361,
+            "pooling": 7.738,
             "nest": 0.0,
             "shallow memories": 0.0,
-            "rest": 659.14,
+            "short roms": 10.075,
+            "rest": 0.0,
         },
         ffs={
             "array": 1.739,
@@ -150,6 +152,7 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
         + (config.pool_loops > 0) * taps * config.activation_bits,
         "nest": config.loops * (config.count_bits + step_layout(config).size),
         "shallow memories": sum(bits * ceil(depth / 16) * count for bits, depth, count in shallow),
+        "short roms": sum(bits * ceil(depth / 16) for bits, depth in short_roms(config, fabric.block_ram)),
         "rest": 1,
     }
 
