@@ -28,22 +28,16 @@ RECORD = Path(__file__).with_name("placements.json")
 TOLERANCE = {"luts": 0.03, "ffs": 0.03, "dsps": 0.03, "brams": 0.03, "sprams": 0.03, "clock": 0.08}
 """Greatest change of each figure, relative to the record."""
 SEEDS = 5
-NARROW = "quantize mlp --weight-bits {0} -o mlp-{0}.npz"
 CONFIGURATIONS = {
     # name: (the network's command if it is not a shipped one, arguments of generate, arguments of place)
     "mlp-16x1-25k-6": ("", "mlp --lanes 16 --taps 1", "--device ecp5-25k --speed 6"),
     "mlp-16x1-25k-8": ("", "mlp --lanes 16 --taps 1", "--device ecp5-25k --speed 8"),
     "mlp-4x7-25k-6": ("", "mlp --lanes 4 --taps 7", "--device ecp5-25k --speed 6"),
-    "mlp-5bit-8x7-25k-6": (NARROW.format(5), "mlp-5.npz --lanes 8 --taps 7", "--device ecp5-25k --speed 6"),
-    "mlp-16x8-25k-6": ("", "mlp --lanes 16 --taps 8", "--device ecp5-25k --speed 6"),
-    "mlp-16x16-85k-6": ("", "mlp --lanes 16 --taps 16", "--device ecp5-85k --speed 6"),
-    "cnn-4x7-25k-6": ("", "cnn --lanes 4 --taps 7", "--device ecp5-25k --speed 6"),
-    "cnn-8x5x2-85k-6": ("", "cnn --lanes 8 --taps 5 --pixels 2", "--device ecp5-85k --speed 6"),
-    "mlp-6bit-8x1-up5k": (NARROW.format(6), "mlp-6.npz --lanes 8 --taps 1", "--device ice40-up5k"),
-    "mlp-5bit-16x2-up5k": (NARROW.format(5), "mlp-5.npz --lanes 16 --taps 2", "--device ice40-up5k"),
-    "mlp-5bit-16x2-hx8k": (NARROW.format(5), "mlp-5.npz --lanes 16 --taps 2", "--device ice40-hx8k"),
-    "cnn-8x1-up5k": ("", "cnn --lanes 8 --taps 1", "--device ice40-up5k"),
-    "cnn-8x1-hx8k": ("", "cnn --lanes 8 --taps 1", "--device ice40-hx8k"),
+    "mlp-5bit-8x7-25k-6": (
+        "quantize mlp --weight-bits 5 -o mlp-5.npz",
+        "mlp-5.npz --lanes 8 --taps 7",
+        "--device ecp5-25k --speed 6",
+    ),
 }
 
 
