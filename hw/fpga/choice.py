@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from hw.config import LIMITS
-from hw.fit import PIXELS, Candidate, fit
+from hw.fit import Candidate, fit
 from hw.fpga.devices import DEVICES, RESOURCE_NAMES, Device
 from hw.fpga.estimate import MODELLED, estimate, expected_clock
 from sw.errors import InputError
@@ -46,7 +45,7 @@ def choose(
             f"device must be one of {', '.join(MODELLED)}, which have a resource model, not {device.name!r}"
         )
     bound = device.dsps * 2 + device.luts // LEAST_LUTS
-    most = min(bound, LIMITS["lanes"][1] * LIMITS["taps"][1] * max(PIXELS), macs or bound)
+    most = bound if macs is None else min(bound, macs)
     choices = [_assess(device, candidate) for candidate in fit(network, macs=most, kind=kind)]
     fitting = [choice for choice in choices if not choice.too_much]
     if not fitting:
