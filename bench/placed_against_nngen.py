@@ -15,15 +15,14 @@ from pathlib import Path
 
 import nngen as ng
 from against_nngen import BUSES, MLP, nngen_cycles, nngen_graph, random_network
+from bare_array import clocks
 from rich.console import Console
 from rich.table import Table
 
 from hw import build as builds
 from hw import yosys
 from hw.compiler import compile_network, size_array
-from hw.fpga.devices import Device, device
-from hw.fpga.place import place, place_seeds
-from hw.fpga.synth import synthesize
+from hw.fpga.devices import device
 
 SHAPES = ((16, 1, 1), (4, 7, 1))
 """Lanes, taps and pixels of amarray's arrays."""
@@ -47,13 +46,6 @@ def nngen_verilog(network, folder: Path) -> tuple[Path, dict]:
     return folder / "nngen.v", widths
 
 
-def measure(verilog: Path, ports: dict, top: str, target: Device, seeds: int, folder: Path) -> tuple[dict, dict]:
-    """Counts, and clock over the seeds."""
-    netlist = folder / f"{top}.json"
-    counts = synthesize(verilog, target, top=top, ports=ports, netlist=netlist)["resources"]
-    return counts, place_seeds(range(1, seeds + 1), lambda seed: place(netlist, target, seed))["clock_mhz"]
-
-
 def main() -> int:
     """Place both and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -66,17 +58,24 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="amarray-bench-") as name:
         folder = Path(name)
         verilog, ports = nngen_verilog(network, folder)
-        theirs = measure(verilog, ports, TOP, target, options.seeds, folder)
+        theirs = clocks(verilog, ports, TOP, target, options.seeds, folder)
         rows = [("NNgen", *theirs, nngen_cycles(network, (1, 1), BUSES[0], folder / "simulation"))]
         for shape in SHAPES:
             compiled = compile_network(network, size_array(network, *shape))
             build = builds.write(compiled, folder / "x".join(map(str, shape)))
-            ours = measure(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
+            ours = clocks(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
             rows.append((f"amarray, {build.config.shape}", *ours, compiled.schedule.round_cycles))
-    rates = [clock["median"] * 1e6 / cycles for _, _, clock, cycles in rows]
-    for (who, counts, clock, cycles), rate in zip(rows, rates, strict=True):
+    rates = [placed["clock_mhz"]["median"] * 1e6 / cycles for _, _, placed, cycles in rows]
+    for (who, counts, placed, cycles), rate in zip(rows, rates, strict=True):
         numbers = [f"{counts[each]:,}" for each in ("luts", "ffs", "dsps", "brams")]
-        table.add_row(who, *numbers, f"{clock['median']:.1f}", f"{cycles:,}", f"{rate:,.0f}", f"{rate / rates[0]:.0f}")
+        table.add_row(
+            who,
+            *numbers,
+            f"{placed['clock_mhz']['median']:.1f}",
+            f"{cycles:,}",
+            f"{rate:,.0f}",
+            f"{rate / rates[0]:.0f}",
+        )
     print(f"{MLP[0]} on {target.name} speed {target.speed}, medians of {options.seeds} seeds")
     Console(width=110).print(table)
     return 0

@@ -35,7 +35,7 @@ def test_the_smallest_that_is_fast_enough_is_taken():
 
 def test_multipliers_are_bounded_on_demand():
     assert choose(NETWORK, ECP5, macs=6)[0].candidate.multipliers <= 6
-    with pytest.raises(InputError, match="^macs must be 1 or more, not 0$"):
+    with pytest.raises(InputError, match=r"^macs must be 1 or more, not 0$"):
         choose(NETWORK, ECP5, macs=0)
 
 
