@@ -1,9 +1,10 @@
 """The testbench in Amaranth's own simulator: needs no Verilog and no compiler, and suits a few images."""
 
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,8 @@ def run(
     m = Module()
     m.domains.sync = domain = ClockDomain("sync")
     m.submodules.accelerator = accelerator
-    simulator = Simulator(m)
+    with _long_integers():
+        simulator = Simulator(m)
     simulator.add_clock(PERIOD)
     testbench = _Testbench(accelerator, domain, job, progress, instructions)
     simulator.add_testbench(testbench.run)
@@ -91,6 +93,17 @@ def result_fields(accelerator: Component) -> dict[str, dict]:
         shape = Shape.cast(field.shape)
         fields[name] = {"offset": field.offset, "width": shape.width, "signed": shape.signed}
     return fields
+
+
+@contextmanager
+def _long_integers() -> Iterator[None]:
+    """Lets Amaranth write masks of more than 4,300 digits into its code: a word of weights can be as wide."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
 
 
 class _Testbench:

@@ -150,10 +150,15 @@ def test_random_network_on_random_array(seed):
     check(random_case(seed, width=40, lanes=12))
 
 
+def bound(seed: int, most: int) -> int:
+    """A random upper bound, log-uniform: most cases are small and quick, some are as large as they may be."""
+    return round(most ** np.random.default_rng(seed).random())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1000, 1300))
 def test_random_network_on_random_array_of_any_size(seed):
-    check(random_case(seed, width=100, lanes=64))
+    check(random_case(seed, width=100, lanes=bound(seed, 64)))
 
 
 def random_conv_case(seed: int, *, lanes: int, taps: int, macs: int | None = None) -> Case:
@@ -243,13 +248,13 @@ def test_random_convolutions(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2000, 3500))
 def test_random_image_network_on_random_array_of_any_size(seed):
-    check(random_image_case(seed, size=12, channels=6, lanes=24))
+    check(random_image_case(seed, size=12, channels=6, lanes=bound(seed, 24), taps=bound(seed + 1, 16)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3000, 3500))
 def test_random_convolutions_in_numbers(seed):
-    check(random_conv_case(seed, lanes=12, taps=16))
+    check(random_conv_case(seed, lanes=bound(seed, 12), taps=bound(seed + 1, 16), macs=40_000))
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
@@ -393,6 +398,10 @@ def test_long_back_pressure_loses_nothing(kind):
 def test_results_follow_each_other_faster_while_the_pipeline_drains(multiplier):
     network = random_network(7, [90, 88, 16, 64, 12], multiplier=multiplier)
     check(Case(network, lanes=48, taps=12))
+
+
+def test_products_of_more_bits_than_python_writes_in_decimal():
+    check(Case(random_network(1, [12, 5]), lanes=53, taps=16, images=1))
 
 
 def test_published_example():
