@@ -24,7 +24,7 @@ from hw.loader import Loader, pixels_layout
 from hw.loop_nest import LoopNest
 from hw.mac_array import MacArray
 from hw.max_pool import MaxPool
-from hw.memories import READ_CYCLES, BankedMemory, StaticMemory, static_memories
+from hw.memories import READ_CYCLES, BankedMemory, StaticMemory, static_memories, weights_in_block_ram
 from hw.program import Header, header_layout, header_values, write_address
 from hw.reloader import Reloader, load_beat, status_layout
 from hw.requantize import Requantizer, parameter_layout
@@ -131,7 +131,7 @@ class Accelerator(wiring.Component):
             return StaticMemory(width, depth, words, **options, **banks)
 
         self._program = static("program", program, output_register=False)
-        self._weights = static("weights", weights)
+        self._weights = static("weights", weights, in_block_ram=weights_in_block_ram(config))
         self._parameters = static("parameters", parameters)
         self._word_parameters = data.ArrayLayout(parameter_layout(config), config.taps)
         columns = range(config.pixels)  # each reads a copy of its own

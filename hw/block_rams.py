@@ -8,7 +8,7 @@ from math import ceil
 
 from hw.classifier import result_layout
 from hw.config import ArrayConfig
-from hw.memories import static_memories
+from hw.memories import static_memories, weights_in_block_ram
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class BlockRam:
     Parameters
     ----------
     ratios: the (width, depth) that it can have. shallow: memories of at most so many words go into lookup tables.
-    roms: the same for memories that are never written.
+    roms: the same for memories that are never written, but for the weights, whose block RAM is demanded.
     """
 
     ratios: tuple[tuple[int, int], ...]
@@ -32,8 +32,12 @@ BLOCK_RAM = BlockRam(((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1
 
 def block_rams(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> int:
     """How many of these block RAMs the array's memories take."""
-    banks, shallow = (2, block.shallow) if config.reloadable else (1, block.roms)
-    memories = [(width, banks * depth, 1) for width, depth in _laid_down(config) if depth > shallow]
+    banks = 2 if config.reloadable else 1
+    memories = [
+        (width, banks * depth, 1)
+        for name, (width, depth) in _laid_down(config).items()
+        if not _in_tables(config, name, depth, block)
+    ]
     memories += [memory for memory in written_memories(config) if memory[1] > block.shallow]
     return sum(
         count * min(ceil(width / wide) * ceil(depth / deep) for wide, deep in block.ratios)
@@ -48,16 +52,27 @@ def short_roms(config: ArrayConfig, block: BlockRam = BLOCK_RAM) -> list[tuple[i
     """
     if config.reloadable:
         return []
-    return [memory for memory in _laid_down(config)[1:] if memory[1] <= block.roms]
-
-
-def _laid_down(config: ArrayConfig) -> list[tuple[int, int]]:
-    """(width, depth) of the memories of the compiler, without the parameters of channels that no lane has."""
-    channels = min(config.lanes, config.taps)
     return [
-        (width // config.taps * channels if name == "parameters" else width, depth)
-        for name, (depth, width) in static_memories(config).items()
+        memory
+        for name, memory in _laid_down(config).items()
+        if name != "program" and _in_tables(config, name, memory[1], block)
     ]
+
+
+def _in_tables(config: ArrayConfig, name: str, depth: int, block: BlockRam) -> bool:
+    """Whether synthesis puts one of the compiler's memories into lookup tables."""
+    if name == "weights" and weights_in_block_ram(config):
+        return False
+    return 2 * depth <= block.shallow if config.reloadable else depth <= block.roms
+
+
+def _laid_down(config: ArrayConfig) -> dict[str, tuple[int, int]]:
+    """Width and depth of the memories of the compiler, without the parameters of channels that no lane has."""
+    channels = min(config.lanes, config.taps)
+    return {
+        name: (width // config.taps * channels if name == "parameters" else width, depth)
+        for name, (depth, width) in static_memories(config).items()
+    }
 
 
 def written_memories(config: ArrayConfig) -> list[tuple[int, int, int]]:

@@ -48,6 +48,11 @@ def static_memories(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     }
 
 
+def weights_in_block_ram(config: ArrayConfig) -> bool:
+    """Whether synthesis is told to: few words are enough where a word is as wide as a hundred block RAMs."""
+    return config.weight_words > 16
+
+
 def word_bytes(width: int) -> int:
     """Bytes of a word of `width` bits."""
     return -(-width // 8)
@@ -61,6 +66,7 @@ class StaticMemory(wiring.Component):
     width: bits of a word. depth: words, at least 2. init: the words, unsigned; the rest is 0.
     output_register: whether the read word is registered once more.
     reloadable: whether there are two banks: one is read while the other is written. `init` lies in bank 0.
+    in_block_ram: whether synthesis is told to take block RAM; otherwise it chooses.
 
     Members
     -------
@@ -71,14 +77,23 @@ class StaticMemory(wiring.Component):
     One word per cycle.
     """
 
-    def __init__(self, width: int, depth: int, init, *, output_register: bool = True, reloadable: bool = False):
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        init,
+        *,
+        output_register: bool = True,
+        reloadable: bool = False,
+        in_block_ram: bool = False,
+    ):
         init = list(init)
         if len(init) > depth:
             raise ValueError(f"a memory of {depth} words must not get {len(init)} words")
         if any(not 0 <= word < 1 << width for word in init):
             raise ValueError(f"each word of this memory must have at most {width} bits")
         self.depth, self.width, self.init = depth, width, init
-        self.output_register, self.reloadable = output_register, reloadable
+        self.output_register, self.reloadable, self.in_block_ram = output_register, reloadable, in_block_ram
         loads = {"bank": In(1), "load": In(pipeline(load_layout(depth, width)))}
         super().__init__(
             {"address": In(ceil_log2(depth)), "enable": In(1, init=1), "data": Out(width)}
@@ -88,9 +103,10 @@ class StaticMemory(wiring.Component):
     def elaborate(self, platform):
         """Build the memory with one read port; where reloadable, the banks' words lie in turn."""
         m = Module()
+        attributes = {"ram_style": "block"} if self.in_block_ram else {}
         if self.reloadable:
             init = [word for first in self.init for word in (first, 0)]
-            memory = Memory(shape=8 * word_bytes(self.width), depth=2 * self.depth, init=init)
+            memory = Memory(shape=8 * word_bytes(self.width), depth=2 * self.depth, init=init, attrs=attributes)
             write, load = memory.write_port(granularity=8), self.load.payload
             m.d.comb += [
                 write.addr.eq(Cat(~self.bank, load.address)),
@@ -98,7 +114,7 @@ class StaticMemory(wiring.Component):
                 write.en.eq(Mux(self.load.valid, 1 << load.index, 0)),
             ]
         else:
-            memory = Memory(shape=self.width, depth=self.depth, init=self.init)
+            memory = Memory(shape=self.width, depth=self.depth, init=self.init, attrs=attributes)
         m.submodules.memory = memory
         port = memory.read_port()
         m.d.comb += port.addr.eq(Cat(self.bank, self.address) if self.reloadable else self.address)

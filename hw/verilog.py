@@ -79,8 +79,8 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
     return ports
 
 
-def convert(component: wiring.Component, name: str, path: Path, *, attributes: bool = False) -> None:
-    """Write a component as the Verilog module `name`, by way of yosys; with the attributes of its cells or without.
+def convert(component: wiring.Component, name: str, path: Path) -> None:
+    """Write a component as the Verilog module `name`, by way of yosys, with the attributes of cells and memories.
 
     Processes become multiplexers: Icarus simulates these many times faster than processes.
     Multiplexers of many ways become trees: yosys would write functions whose names Icarus takes for a system's.
@@ -96,7 +96,8 @@ def convert(component: wiring.Component, name: str, path: Path, *, attributes: b
         pmuxtree
         clean
         memory_collect
-        write_verilog -norename {"" if attributes else "-noattr"} {path.name}
+        setattr -mod -unset generator -unset top
+        write_verilog -norename {path.name}
         """,
         path.parent,
         path.name,

@@ -9,7 +9,10 @@ from hw.config import ArrayConfig
 @pytest.mark.parametrize(
     ("changes", "blocks"),
     [
-        ({"weight_words": 64}, 0),
+        ({"weight_words": 16}, 0),
+        ({"weight_words": 17}, 29),
+        ({"weight_words": 16, "reloadable": True}, 0),
+        ({"weight_words": 17, "reloadable": True}, 29),
         ({"weight_words": 65, "reloadable": True}, 29),
         ({"weight_words": 512, "weight_bits": 8, "lanes": 2, "taps": 2}, 1),
         ({"weight_words": 513, "weight_bits": 8, "lanes": 2, "taps": 2}, 2),
@@ -33,8 +36,8 @@ def test_a_family_of_narrow_block_rams_that_has_no_others():
 
 
 def test_short_memories_that_are_never_written_are_in_tables():
-    words = {"weight_words": 51, "parameter_words": 65}
+    words = {"weight_words": 16, "parameter_words": 65}
     config = ArrayConfig(lanes=4, taps=2, **words)
-    assert short_roms(config) == [(4 * 2 * 8, 51)]
+    assert short_roms(config) == [(4 * 2 * 8, 16)]
     assert short_roms(ArrayConfig(lanes=4, taps=2, reloadable=True, **words)) == []
-    assert short_roms(ArrayConfig(lanes=4, taps=2, weight_words=65, parameter_words=9))[0][1] == 9
+    assert short_roms(ArrayConfig(lanes=4, taps=2, weight_words=17, parameter_words=9))[0][1] == 9
