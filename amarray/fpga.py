@@ -21,10 +21,11 @@ from sw.errors import InputError
 
 FOLDER = "fpga"
 SYNTHESIS = (
-    *("hw/fpga/synth.py", "hw/fpga/blocks.py", "hw/fpga/netlist.py", "hw/fpga/pins.py", "hw/fpga/devices.py"),
+    *("hw/fpga/synth.py", "hw/fpga/blocks.py", "hw/fpga/cells.py", "hw/fpga/ecp5_cells.py", "hw/fpga/ice40_cells.py"),
+    *("hw/fpga/lut_multiplier.py", "hw/fpga/netlist.py", "hw/fpga/pins.py", "hw/fpga/devices.py"),
     "hw/yosys.py",
 )
-PLACEMENT = ("hw/fpga/place.py", "hw/fpga/devices.py", "hw/fpga/tools.py", "hw/yosys.py")
+PLACEMENT = ("hw/fpga/place.py", "hw/fpga/devices.py", "hw/fpga/pins.py", "hw/fpga/tools.py", "hw/yosys.py")
 SEEDS = 100
 """Most seeds of a placement."""
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from networks import random_network
+from test_architecture import ROOT, imports
 
 from amarray import fpga
 from amarray.cli import main
@@ -130,3 +131,15 @@ def test_refusals_come_before_any_work(build, tools, capsys, arguments, says):
     assert says in capsys.readouterr().err
     assert tools == []
     assert not (build.folder / "fpga").exists()
+
+
+@pytest.mark.parametrize(("entry", "listed"), [("synth", fpga.SYNTHESIS), ("place", fpga.PLACEMENT)])
+def test_a_step_is_repeated_when_any_of_its_code_has_changed(entry, listed):
+    found, waiting = set(), [f"hw.fpga.{entry}"]
+    while waiting:
+        module = waiting.pop()
+        found.add(f"{module.replace('.', '/')}.py")
+        text = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        needed = {name for name in imports(text) if name.startswith("hw.fpga.") or name == "hw.yosys"}
+        waiting += [name for name in needed if f"{name.replace('.', '/')}.py" not in found]
+    assert found == set(listed)

@@ -11,7 +11,10 @@ import pytest
 from gates import Gates
 
 from hw.config import ArrayConfig
-from hw.fpga.blocks import ECP5, ICE40, MULTIPLIERS, OTHERS, Cells, map_blocks
+from hw.fpga.blocks import MULTIPLIERS, map_blocks
+from hw.fpga.cells import OTHERS, Cells
+from hw.fpga.ecp5_cells import ECP5
+from hw.fpga.ice40_cells import ICE40
 from hw.fpga.netlist_verilog import OWN_MODELS
 from hw.multiplier import Multiplier
 from sw.errors import InputError
@@ -68,7 +71,7 @@ def check_multiplier(gates: Gates, activation: int, weight: int) -> None:
 
 
 @pytest.mark.parametrize("family", MODELS)
-@pytest.mark.parametrize(("activation", "weight"), [(9, 8), (9, 5), (9, 2), (5, 3), (3, 2)])
+@pytest.mark.parametrize(("activation", "weight"), [(9, 8), (9, 5), (9, 4), (9, 2), (5, 3), (3, 2)])
 def test_a_multiplier_in_lookup_tables_is_the_multiplier(family, activation, weight, tmp_path):
     cells, models = MODELS[family]
     design = map_blocks(multiplier_design(activation, weight), cells, 0)
@@ -159,13 +162,18 @@ def test_a_gated_adder_adds_or_lets_the_term_pass(family, width, tmp_path):
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 6, 9, 20])
+@pytest.mark.parametrize("sign", ["+", "-"])
+@pytest.mark.parametrize("kind", ["row", "first_row"])
 @pytest.mark.parametrize("family", ["ecp5", "ice40"])
-def test_a_gated_subtractor_subtracts_or_lets_the_term_pass(family, width, tmp_path):
+def test_a_row_of_a_product_adds_or_subtracts_what_its_gates_let_pass(family, kind, sign, width, tmp_path):
     cells, models = MODELS[family]
-    total, term, first = all_cases(width)
-    gates = Gates(f"module top{cells.gated_subtractor(width)}endmodule\n", tmp_path, models)
-    found = gates.cycle(total=total, term=term, first=first)["result"]
-    assert (found == (term - np.where(first, 0, total)) % (1 << width)).all()
+    gates = Gates(f"module top{getattr(cells, kind)(width, sign)}endmodule\n", tmp_path, models)
+    total, term, gate = all_cases(width)
+    for term_gate in (0, 1) if kind == "first_row" else (None,):
+        others = {} if term_gate is None else {"term_gate": np.full_like(gate, term_gate)}
+        found = gates.cycle(total=total, term=term, gate=gate, **others)["result"]
+        let_pass, added = (0 if term_gate == 0 else term), np.where(gate, total, 0)
+        assert (found == (let_pass + added * (1 if sign == "+" else -1)) % (1 << width)).all()
 
 
 def test_a_multiplier_block_of_ecp5_has_all_its_registers_and_signed_operands():
@@ -190,7 +198,7 @@ def test_multipliers_are_in_blocks_as_long_as_there_are_any(cells, multipliers, 
     assert placed == [(("" if index < expected else "lut_") + "multiplier_9x8", str(index)) for index in range(3)]
     modules = re.findall(r"^module (\w+)", design, re.MULTILINE)
     assert len(modules) == len(set(modules))
-    in_tables = {"lut_multiplier_9x8", "gated_adder_10", "gated_subtractor_10"}
+    in_tables = {"lut_multiplier_9x8", "lut_first_row_add_10", "lut_row_add_10", "lut_row_subtract_10"}
     assert set(modules) == {"top", "multiplier_9x8", *(in_tables if expected < 3 else ())}
 
 
@@ -198,7 +206,7 @@ def test_a_family_without_cells_keeps_the_modules_as_they_are():
     design = multiplier_design(9, 8)
     assert map_blocks(design, OTHERS, None) == design
     kept = map_blocks(adder_design(4), Cells(multiplier=ICE40.multiplier), None)
-    assert "assign result = first ? term : term + total;" in kept
+    assert "assign result = first ? term : total + term;" in kept
 
 
 def test_more_multipliers_than_blocks_are_refused_only_where_blocks_are_demanded():

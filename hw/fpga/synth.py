@@ -11,10 +11,11 @@ from pathlib import Path
 
 from hw import yosys
 from hw.fpga import pins
-from hw.fpga.blocks import ECP5 as ECP5_CELLS
-from hw.fpga.blocks import ICE40 as ICE40_CELLS
-from hw.fpga.blocks import OTHERS, Cells, map_blocks
+from hw.fpga.blocks import map_blocks
+from hw.fpga.cells import OTHERS, Cells
 from hw.fpga.devices import RESOURCES, Device
+from hw.fpga.ecp5_cells import ECP5 as ECP5_CELLS
+from hw.fpga.ice40_cells import ICE40 as ICE40_CELLS
 from hw.fpga.netlist import pack_output_registers
 from hw.verilog import TOP
 from sw.files import write_text
