@@ -40,7 +40,7 @@ def bitstream(options: argparse.Namespace) -> dict:
         folder = Path(name)
         verilog, netlist, placed = folder / "board.v", folder / "netlist.json", folder / "placed"
         with bar(f"synthesize for {device.name}", None, ""):
-            convert(BoardTop(plan), TOP, verilog, attributes=True)
+            convert(BoardTop(plan), TOP, verilog)
             synthesized = synthesize(verilog, device, top=TOP, netlist=netlist)
         check_fit(device, synthesized["resources"])
         pins = folder / "pins"

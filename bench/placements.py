@@ -38,6 +38,15 @@ CONFIGURATIONS = {
         "mlp-5.npz --lanes 8 --taps 7",
         "--device ecp5-25k --speed 6",
     ),
+    "mlp-16x8-25k-6": ("", "mlp --lanes 16 --taps 8", "--device ecp5-25k --speed 6"),
+    "cnn-8x4x4-25k-6": ("", "cnn --lanes 8 --taps 4 --pixels 4", "--device ecp5-25k --speed 6"),
+    "mlp-6bit-8x1-up5k": (
+        "quantize mlp --weight-bits 6 -o mlp-6.npz",
+        "mlp-6.npz --lanes 8 --taps 1",
+        "--device ice40-up5k",
+    ),
+    "cnn-3x5-up5k": ("", "cnn --lanes 3 --taps 5", "--device ice40-up5k"),
+    "cnn-4x5-hx8k": ("", "cnn --lanes 4 --taps 5", "--device ice40-hx8k"),
 }
 
 

@@ -23,7 +23,8 @@ class Fabric:
     ----------
     block_ram: see hw/block_rams.py. luts, ffs: coefficients by the names of `lut_parts`, `ff_parts`.
     clock_mhz: that placements reach (docs/results.md), with all products in blocks and with some in lookup tables.
-    speeds: how much faster each speed grade is. pairs: whether a block makes two narrow products.
+    speeds: how much faster each speed grade is. pairs: whether a block makes two narrow products. gates: whether an
+    adder's lookup tables can gate both operands, see hw/fpga/lut_multiplier.py.
     """
 
     block_ram: BlockRam
@@ -32,6 +33,7 @@ class Fabric:
     clock_mhz: tuple[float, float]
     speeds: dict[str, float] = field(default_factory=dict)
     pairs: bool = False
+    gates: bool = False
 
 
 FABRICS = {
@@ -61,6 +63,7 @@ FABRICS = {
         clock_mhz=(175, 125),
         speeds={"6": 1, "7": 1.13, "8": 1.27},
         pairs=True,
+        gates=True,
     ),
     "ice40": Fabric(
         block_ram=BlockRam(ratios=((16, 256), (8, 512), (4, 1024), (2, 2048)), shallow=0, roms=64),
@@ -144,7 +147,7 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
     rotators = (2 * config.unaligned_reads + config.unaligned_writes) * config.pixels
     return {
         "array": sums * (_tree(config)[0] + config.accumulator_bits),
-        "soft multipliers": soft * config.weight_bits * (config.operand_format.bits + 1),
+        "soft multipliers": soft * (config.weight_bits - fabric.gates) * (config.operand_format.bits + 1),
         "drain": used * config.accumulator_bits * max(slots - 1, 0),
         "requantizers": used * width * config.shift_bits,
         "rotators": rotators * taps * (taps - 1) * config.activation_bits,
