@@ -39,11 +39,23 @@ CONFIGURATIONS = {
         "--device ecp5-25k --speed 6",
     ),
     "mlp-16x8-25k-6": ("", "mlp --lanes 16 --taps 8", "--device ecp5-25k --speed 6"),
+    "mlp-16x16-85k-6": ("", "mlp --lanes 16 --taps 16", "--device ecp5-85k --speed 6"),
     "cnn-8x4x4-25k-6": ("", "cnn --lanes 8 --taps 4 --pixels 4", "--device ecp5-25k --speed 6"),
+    "cnn-8x8x4-85k-6": ("", "cnn --lanes 8 --taps 8 --pixels 4", "--device ecp5-85k --speed 6"),
     "mlp-6bit-8x1-up5k": (
         "quantize mlp --weight-bits 6 -o mlp-6.npz",
         "mlp-6.npz --lanes 8 --taps 1",
         "--device ice40-up5k",
+    ),
+    "mlp-5bit-16x2-up5k": (
+        "quantize mlp --weight-bits 5 -o mlp-5.npz",
+        "mlp-5.npz --lanes 16 --taps 2",
+        "--device ice40-up5k",
+    ),
+    "mlp-4bit-16x4-hx8k": (
+        "quantize mlp --weight-bits 4 --aware -o mlp-4.npz",
+        "mlp-4.npz --lanes 16 --taps 4",
+        "--device ice40-hx8k",
     ),
     "cnn-3x5-up5k": ("", "cnn --lanes 3 --taps 5", "--device ice40-up5k"),
     "cnn-4x5-hx8k": ("", "cnn --lanes 4 --taps 5", "--device ice40-hx8k"),

@@ -2,11 +2,11 @@
 
 An accelerator has more ports than a package has pins. Placing it without pins, which nextpnr has for ECP5 alone,
 also leaves the clock off the clock network. So all families get this harness: its inputs are the bits of a
-shift register, its outputs go to registers and from there through a tree of registered XORs. Whatever path begins
-or ends at a port thus begins or ends at a register, and none of the harness is longer than one LUT.
+shift register, its outputs go through a tree of XORs with a register behind each. Whatever path begins or ends at a
+port thus begins or ends at a register, and none of the harness is longer than one LUT.
 """
 
-from amaranth import Cat, ClockDomain, Instance, Module, Signal
+from amaranth import Cat, ClockDomain, Instance, Module, Signal, Value
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -41,7 +41,7 @@ class Pins(wiring.Component):
         super().__init__({"clk": In(1), "i": In(1), "o": Out(1)})
 
     def elaborate(self, platform):
-        """Shift register, module, registers, tree."""
+        """Shift register, module, tree."""
         m = Module()
         m.domains.sync = domain = ClockDomain(reset_less=True)
         m.d.comb += domain.clk.eq(self.clk)
@@ -55,15 +55,18 @@ class Pins(wiring.Component):
         )
         chain = Cat(inputs.values())
         m.d.sync += chain.eq(Cat(self.i, chain))
-        bits = Cat(outputs.values())
-        level = Signal(len(bits), name="level_0")
-        m.d.sync += level.eq(bits)
+        level = self._xored(m, Cat(outputs.values()))
         while len(level) > 1:
-            groups = [level[start : start + WAYS].xor() for start in range(0, len(level), WAYS)]
-            level = Signal(len(groups), name=f"level_{len(groups)}")
-            m.d.sync += level.eq(Cat(groups))
+            level = self._xored(m, level)
         m.d.comb += self.o.eq(level)
         return m
+
+    def _xored(self, m: Module, bits: Value) -> Signal:
+        """Registers, each with the XOR of WAYS of the bits."""
+        groups = [bits[start : start + WAYS].xor() for start in range(0, len(bits), WAYS)]
+        level = Signal(len(groups), name=f"level_{len(groups)}")
+        m.d.sync += level.eq(Cat(groups))
+        return level
 
     def _of(self, direction: str) -> list[tuple[str, dict]]:
         return [(name, port) for name, port in self._ports.items() if port["direction"] == direction]
