@@ -1,6 +1,7 @@
 """Blocks in the cells of an FPGA, by yosys's own models of these cells, against integers.
 
-MULT18X18D has no model in yosys; what is checked of it is how it is instantiated.
+MULT18X18D has no model in yosys; what is checked of it is how it is instantiated. MULT9X9 has none either; the one here
+is after Gowin's user guide UG287 (DSP), for what is used of the block.
 """
 
 import re
@@ -14,11 +15,24 @@ from hw.config import ArrayConfig
 from hw.fpga.blocks import MULTIPLIERS, map_blocks
 from hw.fpga.cells import OTHERS, Cells
 from hw.fpga.ecp5_cells import ECP5
+from hw.fpga.gowin_cells import GOWIN
 from hw.fpga.ice40_cells import ICE40
 from hw.fpga.netlist_verilog import OWN_MODELS
 from hw.multiplier import Multiplier
 from sw.errors import InputError
 
+MULT9X9 = """
+module MULT9X9(input [8:0] A, B, SIA, SIB, input ASIGN, BSIGN, ASEL, BSEL, CE, CLK, RESET, output [17:0] DOUT);
+  parameter AREG = 0, BREG = 0, ASIGN_REG = 0, BSIGN_REG = 0, PIPE_REG = 0, OUT_REG = 0;
+  reg [9:0] a, b; reg [19:0] pipe, out;
+  wire signed [9:0] a_in = {ASIGN & A[8], A}, b_in = {BSIGN & B[8], B};
+  wire signed [9:0] a_used = AREG & ASIGN_REG ? a : a_in, b_used = BREG & BSIGN_REG ? b : b_in;
+  wire [19:0] product = a_used * b_used, piped = PIPE_REG ? pipe : product;
+  always @(posedge CLK) if (RESET) {a, b, pipe, out} <= 0;
+    else if (CE) begin a <= a_in; b <= b_in; pipe <= product; out <= piped; end
+  assign DOUT = OUT_REG ? out : piped;
+endmodule
+"""
 LATENCY = Multiplier.latency(ArrayConfig())
 MODELS = {
     "ecp5": (ECP5, ("+/lattice/cells_sim_ecp5.v",)),
@@ -86,6 +100,12 @@ def test_a_multiplier_block_of_ice40_is_the_multiplier(activation, weight, tmp_p
     design = map_blocks(multiplier_design(activation, weight), cells, 1)
     assert "SB_MAC16" in design
     check_multiplier(Gates(design, tmp_path, models), activation, weight)
+
+
+@pytest.mark.parametrize(("activation", "weight"), [(9, 8), (5, 3)])
+def test_a_multiplier_block_of_gowin_is_the_multiplier(activation, weight, tmp_path):
+    design = map_blocks(multiplier_design(activation, weight), GOWIN, 1)
+    check_multiplier(Gates(design + MULT9X9, tmp_path), activation, weight)
 
 
 def pair_design(count: int = 1) -> str:

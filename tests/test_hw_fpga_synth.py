@@ -30,7 +30,7 @@ def test_tiny_build_synthesizes(build, name, tmp_path):
     assert list(result["resources"]) == list(result["available"]) == list(RESOURCES)
     assert result["resources"]["luts"] > 100
     assert result["resources"]["ffs"] > 100
-    expected = {"ecp5-25k": 2, "ice40-hx8k": 0, "gw1n-9c": 0}  # narrow weights: ECP5 makes two products a block
+    expected = {"ecp5-25k": 2, "ice40-hx8k": 0}  # narrow weights: ECP5 makes two products a block
     assert result["resources"]["dsps"] == expected.get(name, 4)
 
 
@@ -45,8 +45,8 @@ def test_harness_is_in_the_netlist_and_not_in_the_counts(build, tmp_path):
     assert harnessed == alone
     cells = json.loads(netlist.read_text())["modules"]["pins"]["cells"].values()
     registers = sum(cell["type"] == "TRELLIS_FF" for cell in cells)
-    ports = [port["width"] for name, port in build.ports.items() if name not in ("clk", "written")]
-    assert registers - alone["resources"]["ffs"] >= sum(ports)
+    inputs = [port["width"] for name, port in build.ports.items() if port["direction"] == "input" and name != "clk"]
+    assert registers - alone["resources"]["ffs"] > sum(inputs)
     assert [limit["cell"] for limit in alone["limits"]] == ["MULT18X18D"]
 
 

@@ -15,6 +15,7 @@ from hw.fpga.blocks import map_blocks
 from hw.fpga.cells import OTHERS, Cells
 from hw.fpga.devices import RESOURCES, Device
 from hw.fpga.ecp5_cells import ECP5 as ECP5_CELLS
+from hw.fpga.gowin_cells import GOWIN as GOWIN_CELLS
 from hw.fpga.ice40_cells import ICE40 as ICE40_CELLS
 from hw.fpga.netlist import pack_output_registers
 from hw.verilog import TOP
@@ -146,6 +147,7 @@ FAMILIES: dict[str, Family] = {
     "ice40-lut": Family(script=ICE40_BEGIN + ICE40_END, cells=ICE40_CELLS, counts=ICE40_COUNTS),
     "gowin": Family(
         script=GOWIN,
+        cells=GOWIN_CELLS,
         pads="iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O -toutpad TBUF ~OEN:I:O"
         " -tinoutpad IOBUF ~OEN:O:I:IO {top}",
         counts={
