@@ -21,7 +21,8 @@ from sw.errors import InputError
 
 FOLDER = "fpga"
 SYNTHESIS = (
-    *("hw/fpga/synth.py", "hw/fpga/blocks.py", "hw/fpga/cells.py", "hw/fpga/ecp5_cells.py", "hw/fpga/ice40_cells.py"),
+    *("hw/fpga/synth.py", "hw/fpga/blocks.py", "hw/fpga/cells.py"),
+    *("hw/fpga/ecp5_cells.py", "hw/fpga/ice40_cells.py", "hw/fpga/gowin_cells.py"),
     *("hw/fpga/lut_multiplier.py", "hw/fpga/netlist.py", "hw/fpga/pins.py", "hw/fpga/devices.py"),
     "hw/yosys.py",
 )
