@@ -58,6 +58,7 @@ CONFIGURATIONS = {
         "--device ice40-hx8k",
     ),
     "cnn-3x5-up5k": ("", "cnn --lanes 3 --taps 5", "--device ice40-up5k"),
+    "mlp-16x1-gw1n-9c": ("", "mlp --lanes 16 --taps 1", "--device gw1n-9c"),
     "cnn-4x5-hx8k": ("", "cnn --lanes 4 --taps 5", "--device ice40-hx8k"),
 }
 
