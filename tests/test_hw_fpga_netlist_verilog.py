@@ -60,15 +60,15 @@ def test_devices_without_models_are_refused(tmp_path):
 @pytest.mark.parametrize("multipliers", MULTIPLIERS)
 def test_products_are_made_where_they_should_be(multipliers, tmp_path):
     network = random_network(3, [12, 5, 4])
-    build = write(network, (6, 5), tmp_path)  # 30 multipliers, of which an ECP5-25k has 28 blocks
+    build = write(network, (5, 2), tmp_path)  # 10 multipliers, of which a UP5K has 8 blocks
     if multipliers == "dsp":
         with pytest.raises(
-            InputError, match="must be auto or lut, not dsp: the array needs 30 multiplier blocks, the device has 28"
+            InputError, match="must be auto or lut, not dsp: the array needs 10 multiplier blocks, the device has 8"
         ):
-            synthesize(build.verilog, device("ecp5-25k"), multipliers=multipliers)
+            synthesize(build.verilog, device("ice40-up5k"), multipliers=multipliers)
         return
     netlist = tmp_path / "netlist.json"
-    found = synthesize(build.verilog, device("ecp5-25k"), netlist=netlist, multipliers=multipliers)
-    assert found["resources"]["dsps"] == {"auto": 28, "lut": 0}[multipliers]
-    write_netlist_verilog(netlist, device("ecp5-25k"), tmp_path / "netlist.v")
+    found = synthesize(build.verilog, device("ice40-up5k"), netlist=netlist, multipliers=multipliers)
+    assert found["resources"]["dsps"] == {"auto": 8, "lut": 0}[multipliers]
+    write_netlist_verilog(netlist, device("ice40-up5k"), tmp_path / "netlist.v")
     assert "module accelerator" in (tmp_path / "netlist.v").read_text()

@@ -29,6 +29,8 @@ def check_models(device: Device) -> None:
 def write_netlist_verilog(netlist: Path, device: Device, output: Path, top: str = TOP) -> None:
     """Write a netlist of hw.fpga.synth, without a harness, as Verilog that any simulator takes.
 
+    The models are put in place and simplified, which halves the time to compile the simulator. Only those in use are
+    elaborated: one of a single-port RAM takes yosys minutes.
     Raises InputError where there are no models for the device.
     """
     check_models(device)
@@ -36,13 +38,18 @@ def write_netlist_verilog(netlist: Path, device: Device, output: Path, top: str 
         folder = Path(name)
         shutil.copy(netlist, folder / "netlist.json")
         shutil.copy(OWN_MODELS, folder / OWN_MODELS.name)
-        libraries = "\n".join(f"read_verilog -overwrite {library}" for library in LIBRARIES[device.family])
+        libraries = "\n".join(f"read_verilog -overwrite -defer {library}" for library in LIBRARIES[device.family])
         yosys.run(
             f"""
             read_json netlist.json
+            delete =A:blackbox
+            setundef -zero
             {libraries}
             hierarchy -top {top}
             proc
+            flatten -noscopeinfo
+            opt -fast -mux_undef -undriven
+            clean -purge
             write_verilog -noattr netlist.v
             """,
             folder,
