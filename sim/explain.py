@@ -93,7 +93,7 @@ def explain(build: Build, images: np.ndarray, image: int, waves: Path) -> Explan
     counters = [name.removeprefix("counters__") for name in build.ports if name.startswith("counters__")]
     fields = build.ports["o_result__payload"]["fields"]
     job = Job.of(build.network, chosen, build.config.taps, fields, counters, build.watchdog_cycles)
-    program = native.compiled(build.verilog, build.folder / "sim", counters, traced=True)
+    program = native.compiled(build.verilog, build.folder / "sim", counters, traced=True, optimization="-O0")
     done = native.run(program, job, native.Recording(waves, 1, 0))
     expected = expectations(build, chosen)
     difference = first_difference(build, expected, written(build, done["writes"]), done["logits"])

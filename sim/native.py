@@ -21,10 +21,10 @@ from sim.job import Job
 from sw.errors import InputError
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-ARGUMENTS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "--top-module", TOP, "-CFLAGS", "-O2")
+ARGUMENTS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "--top-module", TOP)
 """For verilator."""
-TRACED = ("--trace-vcd", "-CFLAGS", "-DTRACED", "-CFLAGS", "-O0")
-"""For verilator, besides: a program that records; compiled fast, for it runs a few images only."""
+TRACED = ("--trace-vcd", "-CFLAGS", "-DTRACED")
+"""For verilator, besides: a program that records."""
 RELOADABLE = ("-CFLAGS", "-DRELOADABLE")
 """For verilator, besides: an accelerator that takes load images."""
 BEAT = np.dtype([("cycle", "<u8"), ("payload", "<u8", 2)])
@@ -91,10 +91,13 @@ def _field(payload: np.ndarray, offset: int, width: int, signed: bool) -> np.nda
     return value.view(np.int64) >> np.int64(unused) if signed else (value >> unused).astype(np.int64)
 
 
-def compiled(verilog: Path, folder: Path, counters: list[str], *, traced: bool = False) -> Path:
+def compiled(
+    verilog: Path, folder: Path, counters: list[str], *, traced: bool = False, optimization: str = "-O2"
+) -> Path:
     """The compiled program, compiled now if it does not exist; where the folder of simulators of a build lies.
 
-    traced: able to record. Raises InputError if a tool is missing, SimulationError if it does not compile.
+    traced: able to record. optimization: of the C++ compiler; less pays where few images are simulated.
+    Raises InputError if a tool is missing, SimulationError if it does not compile.
     """
     if missing := verilator.missing_tools():
         raise InputError(
@@ -104,15 +107,15 @@ def compiled(verilog: Path, folder: Path, counters: list[str], *, traced: bool =
     if b" i_load__valid;" in verilog.read_bytes():
         arguments = (*arguments, *RELOADABLE)
     key = hashlib.sha256(verilog.read_bytes() + SOURCE.read_bytes())
-    key.update(repr((arguments, verilator.version(), counters)).encode())
+    key.update(repr((arguments, optimization, verilator.version(), counters)).encode())
     place = folder / f"native-{key.hexdigest()[:16]}"
     if not place.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        _compile(verilog, place, arguments, counters)
+        _compile(verilog, place, arguments, counters, optimization)
     return place
 
 
-def _compile(verilog: Path, place: Path, arguments: tuple[str, ...], counters: list[str]) -> None:
+def _compile(verilog: Path, place: Path, arguments: tuple[str, ...], counters: list[str], optimization: str) -> None:
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         lines = [f"COUNTER({name})\n" for name in counters]
@@ -120,7 +123,7 @@ def _compile(verilog: Path, place: Path, arguments: tuple[str, ...], counters: l
         command = ["verilator", *arguments, "-CFLAGS", f"-I{folder}", "--Mdir", str(folder / "build")]
         done = subprocess.run(
             [*command, "-o", "native", str(verilog.resolve()), str(SOURCE)],
-            env=os.environ | verilator.environment(),
+            env=os.environ | verilator.environment(optimization),
             cwd=folder,
             capture_output=True,
             text=True,

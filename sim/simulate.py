@@ -75,7 +75,9 @@ def simulate(
     start = time.perf_counter()
     if simulator == "native":
         verilog = build.verilog if netlist is None else _netlist_verilog(build, netlist)
-        program = native.compiled(verilog, build.folder / "sim", counters)
+        program = native.compiled(
+            verilog, build.folder / "sim", counters, optimization="-O2" if netlist is None else "-O1"
+        )
         built = time.perf_counter()
         results = native.run(program, job)
         progress(len(images))

@@ -7,10 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
-ARGUMENTS = ("--no-public-flat-rw", "-Wno-lint", "-CFLAGS", "-O1")
+ARGUMENTS = ("--no-public-flat-rw", "-Wno-lint")
 """For verilator. The first one takes back what cocotb's runner asks for, access to every signal, which costs
 about twice the time to compile and to run; _ACCESS grants what the testbench needs. Lint is off: it warns of widths
-that yosys chose. With -O1 the sum of compiling and a million cycles is about least."""
+that yosys chose."""
 _ACCESS = {
     "accelerator": ("clk", "rst", "i_pixels__*", "i_load__*", "o_result__*", "counters__*"),
     "board": ("clk", "rst", "rx", "tx", "leds"),
@@ -32,14 +32,18 @@ def version() -> str:
     return f"verilator {importlib.metadata.version('verilator')}, {_compiler()}"
 
 
-def environment() -> dict[str, str]:
+def environment(optimization: str = "-O1") -> dict[str, str]:
     """Environment variables with which cocotb's runner finds the package's verilator.
+
+    optimization: of the C++ that runs in each cycle; what runs once, at the start, is compiled fast. With -O1 the sum
+    of compiling and a million cycles is about least.
 
     The package's makefile lacks settings that its build left empty; MAKEFLAGS supplies them. Most of what it compiles
     is Verilator's own and the same for every design: ccache, where there is one, compiles that once.
     """
     package, compiler = _package(), _compiler()
     settings = {
+        "OPT_FAST": optimization,
         "CXX": compiler,
         "LINK": compiler,
         "PYTHON3": sys.executable,
