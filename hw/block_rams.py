@@ -68,7 +68,7 @@ def _in_tables(config: ArrayConfig, name: str, depth: int, block: BlockRam) -> b
 
 def _laid_down(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     """Width and depth of the memories of the compiler, without the parameters of channels that no lane has."""
-    channels = min(config.lanes, config.taps)
+    channels = config.requantizers
     return {
         name: (width // config.taps * channels if name == "parameters" else width, depth)
         for name, (depth, width) in static_memories(config).items()

@@ -135,6 +135,11 @@ class ArrayConfig:
         return self.lanes * self.taps * self.pixels
 
     @property
+    def requantizers(self) -> int:
+        """Requantizers that ever get a channel, of those that the array has for each tap."""
+        return min(self.lanes, self.taps)
+
+    @property
     def word_weights(self) -> int:
         """Weights of one word of the weight memory, which the columns share."""
         return self.lanes * self.taps

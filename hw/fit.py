@@ -114,7 +114,7 @@ def _candidate(network: Network, config: ArrayConfig, schedule: Schedule) -> Can
 
 
 def _multipliers(config: ArrayConfig) -> int:
-    return config.macs + (config.taps if config.multiplier_bits else 0)
+    return config.macs + (config.requantizers if config.multiplier_bits else 0)
 
 
 def _bounds(network: Network, multipliers: int):

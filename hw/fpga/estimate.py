@@ -127,7 +127,7 @@ def _scale_blocks(config: ArrayConfig, device: Device) -> int:
     """Multiplier blocks of the requantizers: as many of 18 bits as an accumulator is wide, each."""
     if not config.multiplier_bits or not device.dsps:
         return 0
-    return min(config.lanes, config.taps) * ceil(config.accumulator_bits / 18)
+    return config.requantizers * ceil(config.accumulator_bits / 18)
 
 
 def expected_clock(config: ArrayConfig, device: Device, multipliers: str = "auto") -> float:
@@ -141,7 +141,7 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
     """Bits of adders and multiplexers, by part; soft: multipliers in lookup tables."""
     lanes, taps, sums = config.lanes, config.taps, config.lanes * config.pixels
     slots = config.drain_words * config.pixels
-    used = min(lanes, taps)  # requantizers that have a channel
+    used = config.requantizers
     width = config.accumulator_bits + config.multiplier_bits
     shallow = [memory for memory in written_memories(config) if memory[1] <= fabric.block_ram.shallow]
     rotators = (2 * config.unaligned_reads + config.unaligned_writes) * config.pixels
@@ -162,8 +162,8 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
 
 def ff_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
     """Bits of registers, by part; soft: multipliers in lookup tables."""
-    lanes, taps, sums = config.lanes, config.taps, config.lanes * config.pixels
-    used = min(lanes, taps)
+    taps, sums = config.taps, config.lanes * config.pixels
+    used = config.requantizers
     product = config.operand_format.bits + config.weight_bits
     return {
         "array": sums * (_tree(config)[1] + config.accumulator_bits + taps * product)
