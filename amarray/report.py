@@ -48,6 +48,8 @@ def show_export(result: dict) -> None:
         _print(f"layers {layers} are not exact in float32: logits can differ from golden's; see docs/exports.md")
 
 
+FILE_WIDTH = 120
+"""Columns of a table that goes to a file or another program."""
 SHOWN_ARRAYS = 16
 """Rows of the table of `amarray fit`; --json has all."""
 
@@ -61,7 +63,7 @@ def show_fit(result: dict) -> None:
     front = result["front"]
     rows = [
         [
-            f"{found['lanes']} x {found['taps']} x {found['pixels']}",
+            _shape(found),
             f"{found['cycles']:,}",
             _percent(found["utilization"]),
             str(found["multipliers"]),
@@ -75,9 +77,7 @@ def show_fit(result: dict) -> None:
     )
     if len(front) > SHOWN_ARRAYS:
         _print(f"and {len(front) - SHOWN_ARRAYS} smaller ones; --json lists all")
-    best = front[0]
-    shape = f"--lanes {best['lanes']} --taps {best['taps']} --pixels {best['pixels']}"
-    _next(f"amarray generate {result['network']} {shape} -o build")
+    _next_array(result["network"], front[0])
 
 
 def show_fit_device(result: dict) -> None:
@@ -97,7 +97,7 @@ def show_fit_device(result: dict) -> None:
     first = max(0, min(at - SHOWN_ARRAYS // 2, len(choices) - SHOWN_ARRAYS))
     rows = [
         [
-            f"{each['lanes']} x {each['taps']} x {each['pixels']}",
+            _shape(each),
             f"{each['cycles']:,}",
             *(f"{each['resources'][name]:,}" for name in ("luts", "ffs", "dsps", "brams")),
             f"{each['images_per_second']:,.0f}",
@@ -107,13 +107,11 @@ def show_fit_device(result: dict) -> None:
     ]
     speed = f" speed {result['speed']}" if result["speed"] else ""
     _table(f"{result['network']} on {result['device']}{speed}, estimated", columns, rows)
-    shape = f"{best['lanes']} x {best['taps']} x {best['pixels']}"
     _print(
-        f"{shape}: {best['cycles']:,} cycles an image, exact; about {best['images_per_second']:,.0f} images a second "
-        f"at {best['expected_clock_mhz']:.0f} MHz, which `amarray place` measures"
+        f"{_shape(best)}: {best['cycles']:,} cycles an image, exact; about {best['images_per_second']:,.0f} images "
+        f"a second at {best['expected_clock_mhz']:.0f} MHz, which `amarray place` measures"
     )
-    options = f"--lanes {best['lanes']} --taps {best['taps']} --pixels {best['pixels']}"
-    _next(f"amarray generate {result['network']} {options} -o build")
+    _next_array(result["network"], best)
 
 
 def show_build(result: dict) -> None:
@@ -402,7 +400,18 @@ def _table(title: str, columns: list[str] | None, rows: list[list[str]]) -> None
         table.add_column(name, justify="left" if index == 0 or columns is None else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table, highlight=False)
+    console = Console()
+    width = console.width if console.is_terminal else max(console.width, FILE_WIDTH)
+    Console(width=width).print(table, highlight=False)
+
+
+def _shape(array: dict) -> str:
+    return f"{array['lanes']} x {array['taps']} x {array['pixels']}"
+
+
+def _next_array(network: str, array: dict) -> None:
+    options = f"--lanes {array['lanes']} --taps {array['taps']} --pixels {array['pixels']}"
+    _next(f"amarray generate {network} {options} -o build")
 
 
 def _next(command: str) -> None:
