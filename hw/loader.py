@@ -72,9 +72,9 @@ class Loader(wiring.Component):
         odd, beat, following = Signal(), Signal(header.image_words.shape()), Signal(address)
         free, begins, ends, ends_image = Signal(), Signal(init=1), Signal(), Signal()
         start = Signal(address)  # where the beat goes
+        is_last = beat == header.image_words - 1
         m.d.comb += [
             free.eq(~self.full.bit_select(odd, 1) & ~(self.pause & begins)),
-            ends.eq(beat == header.image_words - 1),
             ends_image.eq(self.written & ends),
             start.eq(Mux(begins, Mux(odd, header.bases[1], header.bases[0]), following)),
             self.arrives.eq(
@@ -83,6 +83,7 @@ class Loader(wiring.Component):
         ]
         if self.config.spreads_input:
             m.submodules.spreader = spreader = Spreader(self.config)
+            m.d.sync += ends.eq(is_last)  # in time: a beat is never written in the cycle in which it is taken
             m.d.comb += [
                 spreader.header.eq(header),
                 spreader.i.payload.eq(self.i.payload),
@@ -98,6 +99,7 @@ class Loader(wiring.Component):
             connect(m, spreader.o, wiring.flipped(self.o))
         else:
             m.d.comb += [
+                ends.eq(is_last),
                 self.i.ready.eq(free),
                 self.written.eq(self.i.valid & free),
                 self.o.payload.address.eq(start),

@@ -22,6 +22,9 @@ from hw.memories import write_layout
 from hw.program import header_layout, input_address
 from hw.stream import pipeline
 
+WRITE_CYCLES = 1
+"""Cycles from `written` to the last write of a beat: a register behind the mask."""
+
 
 def parts(config: ArrayConfig) -> int:
     """Writes of one copy of a beat."""
@@ -46,8 +49,8 @@ class Spreader(wiring.Component):
     -------
     header: In(header_layout), describes an image.
     i: In(stream), a beat of pixels. With it come `start`: In, the address of its first pixel's first copy, and
-        begins_image, ends_image: In(1), which hold until it is written.
-    o: Out(pipeline(write_layout)), one write a cycle.
+        begins_image: In(1). ends_image: In(1), from the cycle after until it is written.
+    o: Out(pipeline(write_layout)), one write a cycle, WRITE_CYCLES later.
     written: Out(1), the last write of the beat. next_start: Out, with it, where the next beat goes.
     """
 
@@ -68,32 +71,35 @@ class Spreader(wiring.Component):
         )
 
     def elaborate(self, platform):
-        """Build the loops over rows, copies and parts."""
+        """Build the loops over rows, copies and parts; what a row needs is computed while the one before is written."""
         m = Module()
-        config, header, address, write = self.config, self.header, input_address(self.config), self.o.payload
+        config, header, address = self.config, self.header, input_address(self.config)
         taps, most = config.taps, self.config.interleave
+        write = Signal.like(self.o.payload)
         busy, held = Signal(), Signal.like(write.elements)
-        begin, place = Signal(address), Signal(address)  # of the first copy, and of what is written now
+        place = Signal(address)  # of what is written now
+        begin, after = Signal(address), Signal(address)  # of the row's first copy, and of the next row's
         # The row that is written ends before element `bound` of the beat and begins with `low`.
         low, left = Signal(bits_for(taps)), Signal(header.row_elements.shape())
         bound = Signal(range(2 * max(config.input_words * taps, taps) + 1))
+        beyond, first_bound, next_bound = Signal.like(bound), Signal.like(bound), Signal.like(bound)
+        fills, fills_last, ends_beat = Signal(), Signal(), Signal()  # bound >= taps, >= last_elements, == taps
         limit = Signal(bits_for(taps))
         ends_part, ends_copy, ends_row = Signal(), Signal(), Signal()
+        origin = Signal(address)
         m.d.comb += [
             limit.eq(Mux(self.ends_image, header.last_elements, taps)),
             self.i.ready.eq(~busy),
-            self.o.valid.eq(busy),
             write.address.eq(place),
             write.elements.eq(held),
-            ends_row.eq(bound >= limit),
+            ends_row.eq(Mux(self.ends_image, fills_last, fills)),
             self.written.eq(busy & ends_copy & ends_row),
-        ]
-        after_row, origin = Signal(address), Signal(address)
-        m.d.comb += [
-            after_row.eq(address.add(begin, header.gap)),
-            origin.eq(Mux(bound == taps, after_row, begin)),
+            origin.eq(Mux(ends_beat, after, begin)),
             self.next_start.eq(address.add(origin, header.beat_step)),
+            first_bound.eq(Mux(self.begins_image, header.row_elements, left)),
+            next_bound.eq(Mux(busy, beyond, first_bound)),
         ]
+        m.d.sync += [self.o.valid.eq(busy), self.o.payload.eq(write)]
 
         # Element e of the beat is in the row, and in the part that is written.
         offset = Signal(bits_for(taps))
@@ -105,32 +111,41 @@ class Spreader(wiring.Component):
         if most > 1:
             strided, count, copy = Signal(), parts(config), Signal(range(most))
             length = taps // count
-            part = address.const(address.split(length * most))
+            part, step = address.const(address.split(length * most)), Signal(address)
             m.d.comb += [strided.eq(header.copies > 1), write.strided.eq(strided)]
             m.d.comb += ends_part.eq(~strided | (offset == taps - length))
             m.d.comb += ends_copy.eq(ends_part & (copy == header.copies - 1))
-            with m.If(busy & ~ends_part):
-                m.d.sync += [place.eq(address.add(place, part)), offset.eq(offset + length)]
+            m.d.comb += step.eq(Mux(ends_part, header.copy_step, part))
+            with m.If(busy):
+                m.d.sync += [place.eq(address.add(place, step)), offset.eq(offset + length)]
             with m.If(busy & strided):  # after all parts the beat is as it was
                 rotated = [held[(index + length) % taps] for index in range(taps)]
                 m.d.sync += [element.eq(value) for element, value in zip(held, rotated, strict=True)]
             with m.If(busy & ends_part):
-                m.d.sync += [place.eq(address.add(place, header.copy_step)), offset.eq(0), copy.eq(copy + 1)]
+                m.d.sync += [offset.eq(0), copy.eq(copy + 1)]
             with m.If(busy & ends_copy):
                 m.d.sync += copy.eq(0)
         else:
             m.d.comb += ends_copy.eq(1)
         with m.If(busy & ends_copy):
-            m.d.sync += [begin.eq(after_row), place.eq(after_row), low.eq(bound), bound.eq(bound + header.row_elements)]
+            m.d.sync += [begin.eq(after), place.eq(after), after.eq(address.add(after, header.gap)), low.eq(bound)]
         with m.If(self.written):
-            m.d.sync += [busy.eq(0), left.eq(Mux(bound == taps, header.row_elements, bound - taps))]
+            m.d.sync += [busy.eq(0), left.eq(Mux(ends_beat, header.row_elements, bound - taps))]
         with m.If(self.i.valid & ~busy):
             m.d.sync += [
                 busy.eq(1),
                 held.eq(self.i.payload),
                 begin.eq(self.start),
                 place.eq(self.start),
+                after.eq(address.add(self.start, header.gap)),
                 low.eq(0),
-                bound.eq(Mux(self.begins_image, header.row_elements, left)),
+            ]
+        with m.If(Mux(busy, ends_copy, self.i.valid)):
+            m.d.sync += [
+                bound.eq(next_bound),
+                beyond.eq(next_bound + header.row_elements),
+                fills.eq(next_bound >= taps),
+                fills_last.eq(next_bound >= header.last_elements),
+                ends_beat.eq(next_bound == taps),
             ]
         return m

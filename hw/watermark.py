@@ -17,6 +17,7 @@ from hw.loop_nest import step_layout
 from hw.mapping import Mapping
 from hw.memories import BankedMemory
 from hw.program import header_layout, input_address
+from hw.spreader import WRITE_CYCLES
 from hw.stream import delayed, pipeline
 
 UPDATE_CYCLES = 1
@@ -51,6 +52,7 @@ def read_cycles(mapping: Mapping) -> np.ndarray:
 def _late(config: ArrayConfig) -> int:
     """Cycles that a write to the input memory takes longer than a read, so that the step must wait for it."""
     write_setup = BankedMemory.write_setup(input_address(config).unaligned)
+    write_setup += WRITE_CYCLES * config.spreads_input
     return max(0, write_setup - BankedMemory.read_setup(config))
 
 
