@@ -58,17 +58,20 @@ def test_devices_without_models_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("multipliers", MULTIPLIERS)
-def test_products_are_made_where_they_should_be(multipliers, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "shape", "blocks"),
+    [("ice40-up5k", (5, 2), 8), pytest.param("ecp5-25k", (6, 5), 28, marks=pytest.mark.slow)],
+)
+def test_products_are_made_where_they_should_be(name, shape, blocks, multipliers, tmp_path):
     network = random_network(3, [12, 5, 4])
-    build = write(network, (5, 2), tmp_path)  # 10 multipliers, of which a UP5K has 8 blocks
+    build, target = write(network, shape, tmp_path), device(name)
     if multipliers == "dsp":
-        with pytest.raises(
-            InputError, match="must be auto or lut, not dsp: the array needs 10 multiplier blocks, the device has 8"
-        ):
-            synthesize(build.verilog, device("ice40-up5k"), multipliers=multipliers)
+        reason = f"the array needs {blocks + 2} multiplier blocks, the device has {blocks}"
+        with pytest.raises(InputError, match=f"must be auto or lut, not dsp: {reason}"):
+            synthesize(build.verilog, target, multipliers=multipliers)
         return
     netlist = tmp_path / "netlist.json"
-    found = synthesize(build.verilog, device("ice40-up5k"), netlist=netlist, multipliers=multipliers)
-    assert found["resources"]["dsps"] == {"auto": 8, "lut": 0}[multipliers]
-    write_netlist_verilog(netlist, device("ice40-up5k"), tmp_path / "netlist.v")
+    found = synthesize(build.verilog, target, netlist=netlist, multipliers=multipliers)
+    assert found["resources"]["dsps"] == {"auto": blocks, "lut": 0}[multipliers]
+    write_netlist_verilog(netlist, target, tmp_path / "netlist.v")
     assert "module accelerator" in (tmp_path / "netlist.v").read_text()

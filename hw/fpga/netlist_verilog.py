@@ -30,7 +30,7 @@ def write_netlist_verilog(netlist: Path, device: Device, output: Path, top: str 
     """Write a netlist of hw.fpga.synth, without a harness, as Verilog that any simulator takes.
 
     The models are put in place and simplified, which halves the time to compile the simulator. Only those in use are
-    elaborated: one of a single-port RAM takes yosys minutes. Inputs that are left open are 0.
+    elaborated: that of a single-port RAM takes yosys over a minute. Inputs that are left open are 0.
     Raises InputError where there are no models for the device.
     """
     check_models(device)
