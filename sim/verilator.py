@@ -9,8 +9,8 @@ from pathlib import Path
 
 ARGUMENTS = ("--no-public-flat-rw", "-Wno-lint")
 """For verilator. The first one takes back what cocotb's runner asks for, access to every signal, which costs
-four times the time to compile and twice that to run; _ACCESS grants what the testbench needs. Lint is off: it warns of widths
-that yosys chose."""
+four times the time to compile and twice that to run; _ACCESS grants what the testbench needs. Lint is off: it
+warns of widths that yosys chose."""
 _ACCESS = {
     "accelerator": ("clk", "rst", "i_pixels__*", "i_load__*", "o_result__*", "counters__*"),
     "board": ("clk", "rst", "rx", "tx", "leds"),
