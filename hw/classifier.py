@@ -65,7 +65,7 @@ class Classifier(wiring.Component):
         """Build the shift register, the running maximum and the queue."""
         m = Module()
         config, taps, result = self.config, self.config.taps, result_layout(self.config)
-        totals = [Signal(signed(config.accumulator_bits), name=f"total_{i}") for i in range(taps)]
+        totals = [Signal(signed(config.accumulator_bits), name=f"total_{i}", reset_less=True) for i in range(taps)]
         left, final, ends_tile = Signal(range(taps + 1)), Signal(), Signal()
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
@@ -79,8 +79,9 @@ class Classifier(wiring.Component):
                 *(total.eq(value) for total, value in zip(totals, word.totals, strict=True)),
             ]
 
-        beat, beat_valid = Signal(result), Signal()
-        index, best, label = Signal(beat.label.shape()), Signal.like(totals[0]), Signal(beat.label.shape())
+        beat, beat_valid = Signal(result, reset_less=True), Signal()
+        index, label = Signal(beat.label.shape()), Signal(beat.label.shape(), reset_less=True)
+        best = Signal.like(totals[0])
         is_last, is_greater, is_first = Signal(), Signal(), Signal(init=1)
         m.d.comb += is_last.eq(final & ends_tile & (left == 1))
         m.d.comb += is_greater.eq(is_first | is_less(best, totals[0]))

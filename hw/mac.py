@@ -56,9 +56,11 @@ class Lane(wiring.Component):
             terms = [_registered_sum(m, terms[i : i + 2]) for i in range(0, len(terms), 2)]
         term = Signal.like(self.accumulator, name="term")
         m.d.comb += term.eq(terms[0])
-        total = gated_sum(m, "adder", self.accumulator, term, self.first)
+        accumulator = Signal.like(self.accumulator, name="accumulator_register", reset_less=True)  # `first` begins anew
+        total = gated_sum(m, "adder", accumulator, term, self.first)
         with m.If(self.add):
-            m.d.sync += self.accumulator.eq(total)
+            m.d.sync += accumulator.eq(total)
+        m.d.comb += self.accumulator.eq(accumulator)
         return m
 
 
