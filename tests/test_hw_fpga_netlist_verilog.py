@@ -2,6 +2,7 @@
 
 import pytest
 from networks import random_image_network, random_images, random_network
+from tiers import slow
 
 from hw import build as builds
 from hw.compiler import compile_network, size_array
@@ -28,7 +29,7 @@ def write(network, shape, folder):
     return builds.write(compile_network(network, size_array(network, *shape)), folder / "build")
 
 
-@pytest.mark.parametrize("name", [*DEVICES[:2], pytest.param(DEVICES[2], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", [DEVICES[0], *slow(DEVICES[1:])])
 def test_netlist_of_a_perceptron_equals_golden(name, tmp_path):
     network = random_network(3, [40, 9, 4], weight_bits=5)
     check(write(network, (3, 2), tmp_path), random_images(3, network, 30), name)

@@ -9,6 +9,7 @@ import pytest
 from amaranth import ClockDomain, Module, Value
 from networks import random_image_network, random_network
 from rtl import run
+from tiers import slow
 
 from hw.compiler import compile_network, size_array
 from hw.memories import static_memories
@@ -133,7 +134,7 @@ def damaged(image: bytes, rng: Random) -> bytes:
     )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(8), *slow(range(8, 40))])
 def test_random_reload_between_images(seed):
     compiled, rng = compiled_networks(seed), Random(seed)
     session, running, due = Session(compiled[0], seed), compiled[0], []

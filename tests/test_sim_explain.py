@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from networks import random_image_network, random_images, random_network
+from tiers import slow
 
 from amarray.cli import main
 from hw import build as hw_build
@@ -64,6 +65,7 @@ def with_fault(build, layer: int, channel: int, folder):
     return replace(broken, compiled=compiled), network
 
 
+@pytest.mark.parametrize("build", ["dense", *slow(["image", "residual"])], indirect=True)
 def test_a_wrong_bias_is_found_in_its_layer(build, tmp_path):
     located = 0
     for operation, mapping in enumerate(build.compiled.schedule.mappings):

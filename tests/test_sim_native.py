@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from networks import random_image_network, random_images
 from sim_designs import COMPILED, FIELDS, VERILOG, images
+from tiers import slow
 
 from hw import build as hw_build
 from hw.compiler import compile_network, size_array
@@ -48,7 +49,9 @@ def test_wide_beats_and_logits(tmp_path):
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
-@pytest.mark.parametrize("steps", [("padded", "strided"), ("conv", "residual"), ("conv", "depthwise", "maxpool")])
+@pytest.mark.parametrize(
+    "steps", [("conv", "residual"), *slow([("padded", "strided"), ("conv", "depthwise", "maxpool")])]
+)
 def test_hundreds_of_images_through_each_kind_of_network(steps, kind, tmp_path):
     network = random_image_network(7, steps, shape=(12, 12, 1))
     compiled = compile_network(network, size_array(network, 4, 6, 2, kind=kind), kind)
