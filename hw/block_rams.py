@@ -8,7 +8,7 @@ from math import ceil
 
 from hw.classifier import result_layout
 from hw.config import ArrayConfig
-from hw.memories import static_memories, weights_in_block_ram
+from hw.memories import SHALLOW, static_memories, weights_in_block_ram
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class BlockRam:
     roms: int
 
 
-BLOCK_RAM = BlockRam(((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), shallow=64, roms=64)
+BLOCK_RAM = BlockRam(((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), shallow=SHALLOW, roms=64)
 """Of 18 kbit, as most open FPGAs have it."""
 
 

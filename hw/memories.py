@@ -48,6 +48,13 @@ def static_memories(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     }
 
 
+SHALLOW = 64
+"""Words of a memory of activations that synthesis may put into lookup tables; deeper ones are to be block RAMs.
+
+Left to itself yosys takes lookup tables for up to 256 narrow words, with a multiplexer behind them that costs a level.
+"""
+
+
 def weights_in_block_ram(config: ArrayConfig) -> bool:
     """Whether synthesis is told to: few words are enough where a word is as wide as a hundred block RAMs."""
     return config.weight_words > 16
@@ -181,7 +188,7 @@ class BankedMemory(wiring.Component):
         if self.read_layout.unaligned or self.write_layout.unaligned:
             self._read_banks(m, self._write_banks(m))
         else:
-            m.submodules.memory = memory = Memory(shape=self.vector.shape(), depth=self.words, init=[])
+            m.submodules.memory = memory = self._memory(self.vector.shape())
             read, write = memory.read_port(), memory.write_port(granularity=1)
             m.d.comb += [
                 read.addr.eq(self.read.word),
@@ -192,10 +199,15 @@ class BankedMemory(wiring.Component):
             m.d.comb += self.vector.as_value().eq(delayed(m, Value.cast(read.data), 1))
         return m
 
+    def _memory(self, shape) -> Memory:
+        """Words that are 0 until they are written."""
+        attributes = {"ram_style": "block"} if self.words > SHALLOW else {}
+        return Memory(shape=shape, depth=self.words, init=[], attrs=attributes)
+
     def _write_banks(self, m: Module) -> list[Memory]:
         """Make the banks and write element i to bank (i + b) % taps; returns the banks."""
         write = self.write.payload
-        banks = [Memory(shape=self.element_bits, depth=self.words, init=[]) for _ in range(self.taps)]
+        banks = [self._memory(self.element_bits) for _ in range(self.taps)]
         elements = [Cat(write.elements[i], write.mask[i] & self.write.valid) for i in range(self.taps)]
         if self.stride > 1:
             elements = [Mux(write.strided, *pair) for pair in zip(self._strided(elements), elements, strict=True)]
