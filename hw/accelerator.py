@@ -259,7 +259,8 @@ class Accelerator(wiring.Component):
         step = nest.o.payload
         # The weights are read as much later as the activations take longer, and the control waits for both.
         latency, stages = Latencies.of(self.config).read, self.config.operand_stages
-        m.d.comb += self._weights.address.eq(delayed(m, step.weight, latency - READ_CYCLES))
+        weight_stages = self.config.weight_stages
+        m.d.comb += self._weights.address.eq(delayed(m, step.weight, latency - READ_CYCLES - weight_stages))
         reads_hidden = delayed(m, step.reads_hidden, latency - stages)
         reads_signed = delayed(m, step.reads_signed, latency - stages)
         for column, (input_memory, hidden_memory) in enumerate(zip(self._input, self._hidden, strict=True)):
@@ -274,7 +275,7 @@ class Accelerator(wiring.Component):
                 m.d.comb += read.eq(Mux(reads_hidden, Mux(reads_signed, element.as_signed(), element), pixel))
                 m.d.comb += activation.eq(delayed(m, read, stages))
         m.d.comb += [
-            array.i.payload.weights.as_value().eq(self._weights.data),
+            array.i.payload.weights.as_value().eq(delayed(m, self._weights.data, weight_stages)),
             array.i.payload.first.eq(delayed(m, step.first, latency)),
             array.i.payload.last.eq(delayed(m, step.last, latency)),
             array.i.payload.tile.eq(delayed(m, step.tile, latency)),

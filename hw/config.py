@@ -168,6 +168,11 @@ class ArrayConfig:
         return 0 if self.follows_input else 1
 
     @property
+    def weight_stages(self) -> int:
+        """Registers between weights and multipliers, where a word fills so many block RAMs that some are far."""
+        return self.operand_stages if self.word_weights * self.weight_bits > 1024 else 0
+
+    @property
     def multiplier_stages(self) -> int:
         """Registers of a multiplier: three in the multiplier block, and one to carry the product to the adders.
 

@@ -284,6 +284,13 @@ def test_every_number_of_taps(taps):
     check(Case(random_network(taps, SMALL, signed=None), lanes=5, taps=taps))
 
 
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_weights_of_wide_words_pass_a_register_more(kind):
+    case = Case(random_network(5, [40, 64, 20, 5]), lanes=64, taps=3, kind=kind)
+    assert case.compile().config.weight_stages == (kind == "throughput")
+    check(case)
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 3, 7, 8, 11, 12, 64])
 def test_many_numbers_of_lanes(lanes):
     check(Case(random_network(lanes, SMALL, multiplier=True), lanes=lanes, taps=3))
