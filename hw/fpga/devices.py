@@ -53,8 +53,6 @@ class Device:
     frequency: MHz that nextpnr aims at, more than it will find; beyond that, how much more changes nothing.
     placer: nextpnr's algorithm. `heap` leaves wires a third longer than `static` where the device is far larger than
         the design; where the design fills it, `heap` is the faster by a few percent.
-    router: nextpnr's algorithm. `router2` ends where `router1` tears up a few crowded wires again and again; where both
-        end, the clock of `router1` is the better by a tenth.
     caps: see Cap. pins: three pins of the package for clk, i, o of hw.fpga.pins, where nextpnr demands a choice.
     note: what must be said beside each clock.
     """
@@ -76,7 +74,6 @@ class Device:
     speed: str | None = None
     frequency: float = 0
     placer: str = "heap"
-    router: str = "router1"
     caps: tuple[Cap, ...] = ()
     pins: dict[str, str] = field(default_factory=dict)
     note: str = ""
@@ -90,10 +87,10 @@ class Device:
     def placement_arguments(self) -> list[str]:
         """Arguments that tell nextpnr which device this is."""
         arguments = [argument.format(package=self.package, speed=self.speed) for argument in self.arguments]
-        return [*arguments, "--placer", self.placer, "--router", self.router]
+        return [*arguments, "--placer", self.placer]
 
 
-def _ecp5(size: str, luts: int, dsps: int, brams: int, **algorithms: str) -> Device:
+def _ecp5(size: str, luts: int, dsps: int, brams: int, placer: str = "heap") -> Device:
     return Device(
         name=f"ecp5-{size}",
         family="ecp5",
@@ -108,11 +105,11 @@ def _ecp5(size: str, luts: int, dsps: int, brams: int, **algorithms: str) -> Dev
         speeds=("6", "7", "8"),
         speed="6",
         frequency=300,
+        placer=placer,
         caps=(
             Cap("MULT18X18D", 225, "data sheet, for speed 8"),
             Cap("DP16KD", {"6": 204, "7": 236, "8": 280}, "read time of the memory, which nextpnr does not check"),
         ),
-        **algorithms,
     )
 
 
@@ -128,7 +125,6 @@ def _gowin(name: str, device: str, speed: str, **counts) -> Device:
         speeds=(speed,),
         speed=speed,
         frequency=300,
-        router="default",
         note="an upper bound: nextpnr has no delays of Gowin's multipliers",
         **counts,
     )
@@ -180,7 +176,7 @@ DEVICES: dict[str, Device] = {
         _ecp5("12k", luts=24288, dsps=28, brams=56),
         _ecp5("25k", luts=24288, dsps=28, brams=56),
         _ecp5("45k", luts=43848, dsps=72, brams=108),
-        _ecp5("85k", luts=83640, dsps=156, brams=208, placer="static", router="router2"),
+        _ecp5("85k", luts=83640, dsps=156, brams=208, placer="static"),
         _gowin(
             "gw1n-9c",
             "GW1NR-LV9",
