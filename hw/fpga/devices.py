@@ -85,12 +85,12 @@ class Device:
 
     @property
     def placement_arguments(self) -> list[str]:
-        """Arguments that tell nextpnr which device this is."""
+        """Arguments that tell nextpnr which device this is, and how to place on it."""
         arguments = [argument.format(package=self.package, speed=self.speed) for argument in self.arguments]
         return [*arguments, "--placer", self.placer]
 
 
-def _ecp5(size: str, luts: int, dsps: int, brams: int, placer: str = "heap") -> Device:
+def _ecp5(size: str, luts: int, dsps: int, brams: int) -> Device:
     return Device(
         name=f"ecp5-{size}",
         family="ecp5",
@@ -105,7 +105,6 @@ def _ecp5(size: str, luts: int, dsps: int, brams: int, placer: str = "heap") -> 
         speeds=("6", "7", "8"),
         speed="6",
         frequency=300,
-        placer=placer,
         caps=(
             Cap("MULT18X18D", 225, "data sheet, for speed 8"),
             Cap("DP16KD", {"6": 204, "7": 236, "8": 280}, "read time of the memory, which nextpnr does not check"),
@@ -176,7 +175,7 @@ DEVICES: dict[str, Device] = {
         _ecp5("12k", luts=24288, dsps=28, brams=56),
         _ecp5("25k", luts=24288, dsps=28, brams=56),
         _ecp5("45k", luts=43848, dsps=72, brams=108),
-        _ecp5("85k", luts=83640, dsps=156, brams=208, placer="static"),
+        replace(_ecp5("85k", luts=83640, dsps=156, brams=208), placer="static"),
         _gowin(
             "gw1n-9c",
             "GW1NR-LV9",
