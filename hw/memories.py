@@ -20,6 +20,11 @@ from hw.stream import delayed, pipeline
 
 READ_CYCLES = 2
 """Cycles of a read through the output register."""
+SHALLOW = 64
+"""Words of a memory of activations that synthesis may put into lookup tables; deeper ones are to be block RAMs.
+
+Left to itself yosys takes lookup tables for up to 256 narrow words, with a multiplexer behind them that costs a level.
+"""
 
 
 def write_layout(address: AddressLayout, element_bits: int, stride: int) -> data.StructLayout:
@@ -48,16 +53,14 @@ def static_memories(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     }
 
 
-SHALLOW = 64
-"""Words of a memory of activations that synthesis may put into lookup tables; deeper ones are to be block RAMs.
-
-Left to itself yosys takes lookup tables for up to 256 narrow words, with a multiplexer behind them that costs a level.
-"""
-
-
 def weights_in_block_ram(config: ArrayConfig) -> bool:
     """Whether synthesis is told to: few words are enough where a word is as wide as a hundred block RAMs."""
     return config.weight_words > 16
+
+
+def _attributes(in_block_ram: bool) -> dict[str, str]:
+    """Of a memory, for synthesis, which otherwise chooses."""
+    return {"ram_style": "block"} if in_block_ram else {}
 
 
 def word_bytes(width: int) -> int:
@@ -110,7 +113,7 @@ class StaticMemory(wiring.Component):
     def elaborate(self, platform):
         """Build the memory with one read port; where reloadable, the banks' words lie in turn."""
         m = Module()
-        attributes = {"ram_style": "block"} if self.in_block_ram else {}
+        attributes = _attributes(self.in_block_ram)
         if self.reloadable:
             init = [word for first in self.init for word in (first, 0)]
             memory = Memory(shape=8 * word_bytes(self.width), depth=2 * self.depth, init=init, attrs=attributes)
@@ -201,8 +204,7 @@ class BankedMemory(wiring.Component):
 
     def _memory(self, shape) -> Memory:
         """Words that are 0 until they are written."""
-        attributes = {"ram_style": "block"} if self.words > SHALLOW else {}
-        return Memory(shape=shape, depth=self.words, init=[], attrs=attributes)
+        return Memory(shape=shape, depth=self.words, init=[], attrs=_attributes(self.words > SHALLOW))
 
     def _write_banks(self, m: Module) -> list[Memory]:
         """Make the banks and write element i to bank (i + b) % taps; returns the banks."""

@@ -58,13 +58,11 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform):
         """Build one register stage per operation."""
         m = Module()
-        total = Signal.like(self.total, name="total_register", reset_less=True)
-        m.d.sync += total.eq(self.accumulator + self.parameters.bias)
-        m.d.comb += self.total.eq(total)
-        product, age = total, self.total_latency
+        m.d.comb += self.total.eq(delayed(m, self.accumulator + self.parameters.bias, self.total_latency))
+        product, age = self.total, self.total_latency
         if self.config.multiplier_bits:
             product = Signal(signed(self.config.accumulator_bits + self.config.multiplier_bits), reset_less=True)
-            m.d.sync += product.eq(total * delayed(m, self.parameters.multiplier, age))
+            m.d.sync += product.eq(self.total * delayed(m, self.parameters.multiplier, age))
             age += 1
 
         shifted = Signal(signed(len(product) + 1), reset_less=True)
@@ -87,7 +85,5 @@ class Requantizer(wiring.Component):
         m.d.comb += low.eq(Mux(delayed(m, self.writes_signed, age), ~high, 0))
         is_low = Mux(is_beyond, is_negative, is_less(rounded, low))
         is_high = Mux(is_beyond, ~is_negative, is_less(high, rounded))
-        saturated = Signal.like(self.activation, name="activation_register", reset_less=True)
-        m.d.sync += saturated.eq(Mux(is_low, low, Mux(is_high, high, rounded)))
-        m.d.comb += self.activation.eq(saturated)
+        m.d.comb += self.activation.eq(delayed(m, Mux(is_low, low, Mux(is_high, high, rounded)), 1))
         return m
