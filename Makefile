@@ -9,7 +9,7 @@ STAMP := .venv/installed
 help:
 	@echo "make demo       the whole flow on MNIST, from training to resource counts"
 	@echo "make test       test suite and linters"
-	@echo "make slow       the tests that take minutes each: hours in all"
+	@echo "make slow       the tests that take minutes"
 	@echo "make lint       linters alone"
 	@echo "make bench      cycles over a grid of arrays; resources and clocks against their record: an hour or two"
 	@echo "make bench-nngen  cycles, cells and clock beside those of NNgen, which it installs: ten minutes"
