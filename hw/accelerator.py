@@ -312,8 +312,8 @@ class Accelerator(wiring.Component):
         total_latency = Requantizer.total_latency
         logits = classifier.i
         m.d.comb += [
-            logits.payload.lanes.eq(delayed(m, word.tile.lanes, total_latency)),
-            logits.payload.final.eq(delayed(m, word.tile.final, total_latency)),
+            logits.payload.mask.eq(delayed(m, word.mask, total_latency)),
+            logits.payload.final.eq(delayed(m, word.final, total_latency)),
             logits.valid.eq(delayed(m, valid & word.tile.is_result, total_latency, reset=True)),
         ]
         latency = Requantizer.latency(self.config)

@@ -1,10 +1,12 @@
 """Classifier: logits out one at a time, with the index of the greatest."""
 
+from itertools import pairwise
+
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
+from amaranth.utils import ceil_log2
 
 from hw.compare import is_less
 from hw.config import ArrayConfig
@@ -37,8 +39,8 @@ class Classifier(wiring.Component):
 
     Members
     -------
-    i: In(pipeline): `totals` [taps], `lanes` (channels in this word and those after it), `final` (the
-        image's last tile). A word may come `taps` cycles after the one before it.
+    i: In(pipeline): `totals` [taps], `mask` (which of them are logits, from bit 0 on), `final` (the image's last
+        word). A word may come `taps` cycles after the one before it.
     o: Out(stream(result_layout)), honours back pressure.
 
     The queue holds `result_words` logits and is never asked to hold more: the sequencer starts an image's
@@ -51,7 +53,7 @@ class Classifier(wiring.Component):
         self.config = config
         word = {
             "totals": data.ArrayLayout(signed(config.accumulator_bits), config.taps),
-            "lanes": bits_for(config.lanes),
+            "mask": config.taps,
             "final": 1,
         }
         super().__init__(
@@ -66,15 +68,12 @@ class Classifier(wiring.Component):
         m = Module()
         config, taps, result = self.config, self.config.taps, result_layout(self.config)
         totals = [Signal(signed(config.accumulator_bits), name=f"total_{i}", reset_less=True) for i in range(taps)]
-        left, final, ends_tile = Signal(range(taps + 1)), Signal(), Signal()
-        with m.If(left != 0):
-            m.d.sync += left.eq(left - 1)
-            m.d.sync += [totals[i].eq(totals[i + 1]) for i in range(taps - 1)]
+        left, final = Signal(taps), Signal(reset_less=True)  # a bit for each logit that is left
+        m.d.sync += [left.eq(left >> 1), *(total.eq(other) for total, other in pairwise(totals))]
         with m.If(self.i.valid):
             word = self.i.payload
             m.d.sync += [
-                left.eq(Mux(word.lanes < taps, word.lanes, taps)),
-                ends_tile.eq(word.lanes <= taps),
+                left.eq(word.mask),
                 final.eq(word.final),
                 *(total.eq(value) for total, value in zip(totals, word.totals, strict=True)),
             ]
@@ -83,14 +82,16 @@ class Classifier(wiring.Component):
         index, label = Signal(beat.label.shape()), Signal(beat.label.shape(), reset_less=True)
         best = Signal.like(totals[0])
         is_last, is_greater, is_first = Signal(), Signal(), Signal(init=1)
-        m.d.comb += is_last.eq(final & ends_tile & (left == 1))
+        m.d.comb += is_last.eq(final & ~left[1:2].any())
         m.d.comb += is_greater.eq(is_first | is_less(best, totals[0]))
-        m.d.sync += beat_valid.eq(left != 0)
-        with m.If(left != 0):
+        m.d.sync += [
+            beat.logit.eq(totals[0]),
+            beat.label.eq(Mux(is_greater, index, label)),
+            beat.last.eq(is_last),
+            beat_valid.eq(left[0]),
+        ]
+        with m.If(left[0]):
             m.d.sync += [
-                beat.logit.eq(totals[0]),
-                beat.label.eq(Mux(is_greater, index, label)),
-                beat.last.eq(is_last),
                 index.eq(Mux(is_last, 0, index + 1)),
                 is_first.eq(is_last),
             ]

@@ -1,8 +1,13 @@
-"""Comparison of signed values as the sign of their difference: one carry chain and nothing behind it."""
+"""Comparisons without a carry chain behind which more logic waits: as the sign of a difference, as a mask."""
 
-from amaranth import Value
+from amaranth import Array, Const, Value
 
 
 def is_less(one, other) -> Value:
-    """Whether one < other, both signed."""
+    """Whether one < other, both signed: one carry chain and nothing behind it."""
     return (Value.cast(one) - Value.cast(other))[-1]
+
+
+def thermometer(count: Value, width: int) -> Value:
+    """The number `count`, at most `width`, as that many ones from bit 0 on: bit i tells whether count > i."""
+    return Array(Const((1 << ones) - 1, width) for ones in range(width + 1))[count]

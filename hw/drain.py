@@ -10,8 +10,8 @@ from itertools import product
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
+from hw.compare import thermometer
 from hw.config import ArrayConfig
 from hw.loop_nest import tile_layout
 from hw.mac_array import sums_layout
@@ -32,9 +32,8 @@ def drained_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    accumulators: one sum per channel. tile: where the word goes; `tile.lanes` counts its channels and those
-    of the words after it. index: which word of its tile it is, all columns' counted; only where the array pools.
-    mask: which channels exist.
+    accumulators: one sum per channel. tile: where the word goes. index: which word of its tile it is, all columns'
+    counted; only where the array pools. mask: which channels exist. final: the last word of the operation.
     """
     return data.StructLayout(
         {
@@ -42,6 +41,7 @@ def drained_layout(config: ArrayConfig) -> data.StructLayout:
             "tile": tile_layout(config),
             **({"index": range(config.drain_words * config.pixels)} if config.pool_loops else {}),
             "mask": config.taps,
+            "final": 1,
         }
     )
 
@@ -68,7 +68,7 @@ class Drain(wiring.Component):
         super().__init__({"i": In(pipeline(sums_layout(config))), "o": Out(pipeline(drained_layout(config)))})
 
     def elaborate(self, platform):
-        """Build the shift register of words, the count of channels left and the turn of the columns."""
+        """Build the shift register of words, the mask of channels left and the turn of the columns."""
         m = Module()
         config, taps, pixels, word = self.config, self.config.taps, self.config.pixels, self.o.payload
         accumulator, write = signed(config.accumulator_bits), write_address(config)
@@ -77,22 +77,22 @@ class Drain(wiring.Component):
             [Signal(accumulator, name=f"sum_{slot}_{tap}", reset_less=True) for tap in range(taps)]
             for slot in range(config.drain_words * pixels)
         ]
-        left, pause = Signal(bits_for(config.lanes)), Signal(range(taps))
-        # What a comparison of `left` would tell is kept in registers: many wires hang on it.
-        mask, ends_tile, is_busy = Signal(taps, reset_less=True), Signal(reset_less=True), Signal()
+        # One bit for each channel that is left, the next one's lowest: no count that would have to be compared.
+        left, pause, is_busy = Signal(config.lanes, reset_less=True), Signal(range(taps)), Signal()
         tile, place = Signal(tile_layout(config)), Signal(write)
         column, index = Signal(range(pixels)), Signal(range(len(slots)))
-        ends_word = Signal()
+        ends_word, ends_tile = Signal(), Signal()
         pools = tile.pools_columns if pixels > 1 else 1
 
         m.d.comb += [
             ends_word.eq(pools | (column == pixels - 1)),
+            ends_tile.eq(~left[taps : taps + 1].any()),
             self.o.valid.eq(is_busy & (pools | (column < tile.columns)) if pixels > 1 else is_busy),
             word.tile.eq(tile),
             word.tile.write.eq(place),
-            word.tile.lanes.eq(left),
             *(word.accumulators[i].eq(slots[0][i]) for i in range(taps)),
-            word.mask.eq(mask),
+            word.mask.eq(left),
+            word.final.eq(tile.final & ends_tile),
         ]
         after = Signal(write)  # address of the next word of column 0
         m.d.comb += after.eq(_next_word(write, tile.write))
@@ -104,9 +104,7 @@ class Drain(wiring.Component):
                     m.d.sync += value.eq(Mux(pools, row, one))
             with m.If(ends_word):
                 m.d.sync += [
-                    left.eq(left - taps),
-                    ends_tile.eq(left <= 2 * taps),
-                    *(mask[i].eq(left > taps + i) for i in range(taps)),
+                    left.eq(left >> taps),
                     pause.eq(Mux(tile.is_result & ~ends_tile, taps - 1, 0)),
                     is_busy.eq(~ends_tile & (~tile.is_result | (taps == 1))),
                     tile.parameter.eq(tile.parameter + 1),
@@ -121,8 +119,7 @@ class Drain(wiring.Component):
             m.d.sync += [pause.eq(pause - 1), is_busy.eq(pause == 1)]
         with m.If(self.i.valid):
             arriving = self.i.payload
-            lanes = arriving.tile.lanes
-            m.d.sync += [left.eq(lanes), ends_tile.eq(lanes <= taps), *(mask[i].eq(lanes > i) for i in range(taps))]
+            m.d.sync += left.eq(thermometer(arriving.tile.lanes, config.lanes))
             m.d.sync += [is_busy.eq(1), tile.eq(arriving.tile), place.eq(arriving.tile.write)]
             m.d.sync += [column.eq(0), index.eq(0)]
             for lane, of in product(range(config.lanes), range(pixels)):

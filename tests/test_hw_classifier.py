@@ -9,14 +9,15 @@ WAIT = ()
 
 
 def words_of(config: ArrayConfig, logits: list[int]) -> list[tuple]:
-    """(totals, lanes, final) of one image, tile by tile, as the drain hands them on."""
+    """(totals, mask, final) of one image, tile by tile, as the drain hands them on."""
     words = []
     for tile in range(0, len(logits), config.lanes):
         part = logits[tile : tile + config.lanes]
         for start in range(0, len(part), config.taps):
             totals = part[start : start + config.taps]
             garbage = [(1 << 20) + i for i in range(config.taps - len(totals))]  # greater than all logits
-            words.append((totals + garbage, len(part) - start, tile + config.lanes >= len(logits)))
+            words.append((totals + garbage, (1 << len(totals)) - 1, False))
+    words[-1] = (*words[-1][:2], True)
     return words
 
 
@@ -35,8 +36,8 @@ def simulate(config: ArrayConfig, images: list[list[int]], ready) -> list[tuple]
             valid = pause == 0 and index < len(words)
             ctx.set(classifier.i.valid, valid)
             if valid:
-                totals, lanes, final = words[index]
-                ctx.set(classifier.i.payload, {"totals": totals, "lanes": lanes, "final": final})
+                totals, mask, final = words[index]
+                ctx.set(classifier.i.payload, {"totals": totals, "mask": mask, "final": final})
             ctx.set(classifier.o.ready, ready(cycle))
             _, _, out, beat = await ctx.tick().sample(classifier.o.valid, classifier.o.payload)
             if out and ready(cycle):
