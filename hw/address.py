@@ -5,7 +5,7 @@ address needs no division, so `taps` need not be a power of two. Where every vec
 boundary the bank is always 0 and the hardware has none.
 """
 
-from amaranth import Cat, Mux, Value
+from amaranth import Array, Cat, Const, Value
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
@@ -56,8 +56,19 @@ class AddressLayout(data.StructLayout):
         """Value of `address` plus `step`, both of this layout; exact if the sum is an address."""
         if not self.unaligned:
             return (address.word + step.word)[: len(address.word)]
-        total = address.bank + step.bank
-        carry = total >= self.taps
-        bank = Mux(carry, total - self.taps, total)[: len(address.bank)]
-        word = (address.word + step.word + carry)[: len(address.word)]
-        return Cat(word, bank)
+        width = len(address.bank)
+        bank, _ = self.wrap(address.bank + step.bank)
+        # With so much more in one bank the sum overflows into the word where it should: one carry chain for both.
+        lifted = Array(Const(each + (1 << width) - self.taps, width) for each in range(self.taps))[step.bank]
+        total = Cat(address.bank, address.word) + Cat(lifted, step.word)
+        return Cat(total[width : width + len(address.word)], bank)
+
+    def wrap(self, total) -> tuple[Value, Value]:
+        """The bank that the sum of two banks comes to, and whether the word goes up by one.
+
+        A sum is a few bits: what it comes to is looked up, sooner there than behind another two carry chains.
+        """
+        width = ceil_log2(self.taps)
+        sums = ((carry << width) | bank for carry, bank in (divmod(each, self.taps) for each in range(2 * self.taps)))
+        found = Array(Const(each, width + 1) for each in sums)[total]
+        return found[:width], found[width]

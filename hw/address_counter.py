@@ -51,8 +51,8 @@ class AddressCounter(wiring.Component):
 
     def _bank(self, m: Module) -> tuple[Signal, Signal]:
         """The bank, and the carry out of it."""
-        taps, bank, carry = self._layout.taps, Signal.like(self.step.bank, name="bank"), Signal()
+        bank, carry = Signal.like(self.step.bank, name="bank"), Signal()
         total = Signal(len(bank) + 1)
         m.d.comb += total.eq(Mux(self.first, 0, bank) + self.step.bank)
-        m.d.sync += [carry.eq(total >= taps), bank.eq(Mux(total >= taps, total - taps, total))]
+        m.d.sync += [each.eq(value) for each, value in zip((bank, carry), self._layout.wrap(total), strict=True)]
         return bank, carry

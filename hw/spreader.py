@@ -113,16 +113,25 @@ class Spreader(wiring.Component):
             length = taps // count
             part, step = address.const(address.split(length * most)), Signal(address)
             m.d.comb += [strided.eq(header.copies > 1), write.strided.eq(strided)]
-            m.d.comb += ends_part.eq(~strided | (offset == taps - length))
             m.d.comb += ends_copy.eq(ends_part & (copy == header.copies - 1))
             m.d.comb += step.eq(Mux(ends_part, header.copy_step, part))
             with m.If(busy):
-                m.d.sync += [place.eq(address.add(place, step)), offset.eq(offset + length)]
-            with m.If(busy & strided):  # after all parts the beat is as it was
-                rotated = [held[(index + length) % taps] for index in range(taps)]
-                m.d.sync += [element.eq(value) for element, value in zip(held, rotated, strict=True)]
+                m.d.sync += place.eq(address.add(place, step))
+            if count > 1:
+                is_last = Signal()  # part: known a cycle ahead, for the next address waits for it
+                m.d.comb += ends_part.eq(~strided | is_last)
+                with m.If(busy):
+                    m.d.sync += [
+                        offset.eq(Mux(ends_part, 0, offset + length)),
+                        is_last.eq(~ends_part & (offset == taps - 2 * length)),
+                    ]
+                with m.If(busy & strided):  # after all parts the beat is as it was
+                    rotated = [held[(index + length) % taps] for index in range(taps)]
+                    m.d.sync += [element.eq(value) for element, value in zip(held, rotated, strict=True)]
+            else:
+                m.d.comb += ends_part.eq(1)
             with m.If(busy & ends_part):
-                m.d.sync += [offset.eq(0), copy.eq(copy + 1)]
+                m.d.sync += copy.eq(copy + 1)
             with m.If(busy & ends_copy):
                 m.d.sync += copy.eq(0)
         else:
