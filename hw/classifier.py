@@ -1,7 +1,5 @@
 """Classifier: logits out one at a time, with the index of the greatest."""
 
-from itertools import pairwise
-
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -69,21 +67,27 @@ class Classifier(wiring.Component):
         config, taps, result = self.config, self.config.taps, result_layout(self.config)
         totals = [Signal(signed(config.accumulator_bits), name=f"total_{i}", reset_less=True) for i in range(taps)]
         left, final = Signal(taps), Signal(reset_less=True)  # a bit for each logit that is left
-        m.d.sync += [left.eq(left >> 1), *(total.eq(other) for total, other in pairwise(totals))]
+        word = self.i.payload
+        waiting = [*totals[1:], word.totals[-1]]  # behind the last one nothing waits
+        following = [Mux(self.i.valid, new, next_) for new, next_ in zip(word.totals, waiting, strict=True)]
+        m.d.sync += [total.eq(value) for total, value in zip(totals, following, strict=True)]
+        m.d.sync += left.eq(left >> 1)
         with m.If(self.i.valid):
-            word = self.i.payload
-            m.d.sync += [
-                left.eq(word.mask),
-                final.eq(word.final),
-                *(total.eq(value) for total, value in zip(totals, word.totals, strict=True)),
-            ]
+            m.d.sync += [left.eq(word.mask), final.eq(word.final)]
 
         beat, beat_valid = Signal(result, reset_less=True), Signal()
         index, label = Signal(beat.label.shape()), Signal(beat.label.shape(), reset_less=True)
         best = Signal.like(totals[0])
         is_last, is_greater, is_first = Signal(), Signal(), Signal(init=1)
         m.d.comb += is_last.eq(final & ~left[1:2].any())
-        m.d.comb += is_greater.eq(is_first | is_less(best, totals[0]))
+        # A logit is compared a cycle before its turn, with the best one and with the one that may be the best by then.
+        beats_best, beats_previous, previous_is_best = Signal(), Signal(), Signal()
+        m.d.sync += [
+            beats_best.eq(is_less(best, following[0])),
+            beats_previous.eq(is_less(totals[0], following[0])),
+            previous_is_best.eq(left[0] & is_greater),
+        ]
+        m.d.comb += is_greater.eq(is_first | Mux(previous_is_best, beats_previous, beats_best))
         m.d.sync += [
             beat.logit.eq(totals[0]),
             beat.label.eq(Mux(is_greater, index, label)),
@@ -91,10 +95,7 @@ class Classifier(wiring.Component):
             beat_valid.eq(left[0]),
         ]
         with m.If(left[0]):
-            m.d.sync += [
-                index.eq(Mux(is_last, 0, index + 1)),
-                is_first.eq(is_last),
-            ]
+            m.d.sync += [index.eq(Mux(is_last, 0, index + 1)), is_first.eq(is_last)]
             with m.If(is_greater):
                 m.d.sync += [best.eq(totals[0]), label.eq(index)]
 

@@ -129,7 +129,7 @@ class LoopNest(wiring.Component):
             m.d.sync += [kept.eq(chosen), odd.eq(self.odd), enabled.eq(self.enable)]
             m.d.sync += release.eq(Mux(chosen.releases_input & self.enable, Mux(self.odd, 0b10, 0b01), 0))
 
-        at_end = self._count(m, kept, rests)
+        at_end = self._count(m, kept)
         described = self._describe(m, kept, at_end, rests)
         m.d.comb += [ends.eq(_all(at_end)), self.done.eq(self.running & ends), described.ends.eq(ends)]
         if self.config.follows_input:
@@ -142,17 +142,23 @@ class LoopNest(wiring.Component):
         self._address(m, kept, odd, at_end, begins)
         return m
 
-    def _count(self, m: Module, kept, rests: Signal) -> list:
-        """Count each level down, negative at its end; returns which ones are at their ends."""
-        at_end, inner_at_end = [], 1
-        for index, (level, starting) in enumerate(zip(kept.levels, self.instruction.levels, strict=True)):
-            left = Signal(level.rest.shape(), name=f"left_{index}", reset_less=True)
-            at_end.append(left[-1])
-            term = Mux(rests, starting.rest, Mux(left[-1], level.rest, -1)).as_unsigned()[: len(left)]
-            total = gated_sum(m, f"counter_{index}", left.as_unsigned(), term, rests | left[-1])
-            with m.If(rests | inner_at_end):
+    def _count(self, m: Module, kept) -> list:
+        """Count each level down, negative at its end; returns which ones are at their ends.
+
+        What starts anew is told without `rests`, which would come late: a level that is counted on has all inner ones
+        at their ends, so that behind the last step it is one with all outer ones at theirs.
+        """
+        lefts = [
+            Signal(level.rest.shape(), name=f"left_{index}", reset_less=True) for index, level in enumerate(kept.levels)
+        ]
+        at_end, idle = [left[-1] for left in lefts], ~self.running
+        levels = zip(lefts, kept.levels, self.instruction.levels, strict=True)
+        for index, (left, level, next_level) in enumerate(levels):
+            is_next, starts = idle | _all(at_end[index + 1 :]), idle | at_end[index]
+            term = Mux(starts, Mux(is_next, next_level.rest, level.rest), -1).as_unsigned()[: len(left)]
+            total = gated_sum(m, f"counter_{index}", left.as_unsigned(), term, starts)
+            with m.If(idle | _all(at_end[:index])):
                 m.d.sync += left.eq(total)
-            inner_at_end = inner_at_end & left[-1]
         return at_end
 
     def _describe(self, m: Module, kept, at_end: list, rests: Signal) -> Signal:
