@@ -145,6 +145,11 @@ class ArrayConfig:
         return self.lanes * self.taps
 
     @property
+    def weight_word_bits(self) -> int:
+        """Width of one word of the weight memory."""
+        return self.word_weights * self.weight_bits
+
+    @property
     def operand_format(self) -> Format:
         """What a multiplier takes: any pixel, any unsigned or signed activation."""
         return Format(max(self.input_bits, self.activation_bits) + 1, signed=True)
@@ -170,7 +175,7 @@ class ArrayConfig:
     @property
     def weight_stages(self) -> int:
         """Registers between weights and multipliers, where a word fills so many block RAMs that some are far."""
-        return self.operand_stages if self.word_weights * self.weight_bits > 1024 else 0
+        return self.operand_stages if self.weight_word_bits > 1024 else 0
 
     @property
     def multiplier_stages(self) -> int:

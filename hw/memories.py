@@ -48,7 +48,7 @@ def static_memories(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     """Depth and width in bits of each memory whose words the compiler lays down."""
     return {
         "program": (config.program_words, instruction_layout(config).size),
-        "weights": (config.weight_words, config.word_weights * config.weight_bits),
+        "weights": (config.weight_words, config.weight_word_bits),
         "parameters": (config.parameter_words, config.taps * parameter_layout(config).size),
     }
 

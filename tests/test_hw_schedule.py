@@ -127,7 +127,7 @@ def affine(indices: np.ndarray, counts: np.ndarray, increments: list[int]) -> np
 def counting_weights(compiled: Compiled) -> np.ndarray:
     """(words, lanes, taps) which weights are not zero."""
     config = compiled.config
-    shifts, mask = range(0, config.word_weights * config.weight_bits, config.weight_bits), (1 << config.weight_bits) - 1
+    shifts, mask = range(0, config.weight_word_bits, config.weight_bits), (1 << config.weight_bits) - 1
     weights = np.array([[word >> shift & mask for shift in shifts] for word in compiled.weights])
     return (weights != 0).reshape(-1, config.lanes, config.taps)
 

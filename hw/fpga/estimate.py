@@ -168,7 +168,7 @@ def ff_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
     return {
         "array": sums * (_tree(config)[1] + config.accumulator_bits + taps * product)
         + config.operand_stages * (config.pixels * taps * config.operand_format.bits)
-        + config.weight_stages * config.word_weights * config.weight_bits,
+        + config.weight_stages * config.weight_word_bits,
         "soft multipliers": soft * (4 * config.operand_format.bits + 4 * config.weight_bits),
         "drain": used * config.accumulator_bits * config.drain_words * config.pixels,
         "requantizers": used * (2 * config.accumulator_bits + config.multiplier_bits),
