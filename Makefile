@@ -11,7 +11,7 @@ help:
 	@echo "make test       test suite and linters"
 	@echo "make slow       the tests that take minutes"
 	@echo "make lint       linters alone"
-	@echo "make bench      cycles over a grid of arrays; resources and clocks against their record: an hour or two"
+	@echo "make bench      cycles over a grid of arrays; resources and clocks against their record: two hours"
 	@echo "make bench-nngen  cycles, cells and clock beside those of NNgen, which it installs: ten minutes"
 	@echo "make accuracy   trains and quantizes every shipped network with three seeds: two hours"
 	@echo "make tutorials  runs docs/tutorials and renews what they show"

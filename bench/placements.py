@@ -40,6 +40,12 @@ CONFIGURATIONS = {
     ),
     "mlp-16x8-25k-6": ("", "mlp --lanes 16 --taps 8", "--device ecp5-25k --speed 6"),
     "cnn-8x4x4-25k-6": ("", "cnn --lanes 8 --taps 4 --pixels 4", "--device ecp5-25k --speed 6"),
+    "mlp-5bit-16x16-85k-6": (
+        "quantize mlp --weight-bits 5 -o mlp-5.npz",
+        "mlp-5.npz --lanes 16 --taps 16",
+        "--device ecp5-85k --speed 6",
+    ),
+    "cnn-8x9x2-85k-6": ("", "cnn --lanes 8 --taps 9 --pixels 2", "--device ecp5-85k --speed 6"),
     "mlp-6bit-8x1-up5k": (
         "quantize mlp --weight-bits 6 -o mlp-6.npz",
         "mlp-6.npz --lanes 8 --taps 1",
