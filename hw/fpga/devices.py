@@ -51,8 +51,8 @@ class Device:
     nextpnr: the tool that places it, None for counts alone. arguments: of the tool, with {package} and {speed}.
     package, speeds, speed: default package; speed grades, slowest first; the chosen one, None where there are none.
     frequency: MHz that nextpnr aims at, more than it will find; beyond that, how much more changes nothing.
-    placer: nextpnr's algorithm. `heap` leaves wires a third longer than `static` where the device is far larger than
-        the design; where the design fills it, `heap` is the faster by a few percent.
+    placer: nextpnr's algorithm. `static` leaves wires up to a third shorter on ECP5, the more the larger the device is
+        for the design; on the others `heap` is the faster.
     caps: see Cap. pins: three pins of the package for clk, i, o of hw.fpga.pins, where nextpnr demands a choice.
     note: what must be said beside each clock.
     """
@@ -105,6 +105,7 @@ def _ecp5(size: str, luts: int, dsps: int, brams: int) -> Device:
         speeds=("6", "7", "8"),
         speed="6",
         frequency=300,
+        placer="static",
         caps=(
             Cap("MULT18X18D", 225, "data sheet, for speed 8"),
             Cap("DP16KD", {"6": 204, "7": 236, "8": 280}, "read time of the memory, which nextpnr does not check"),
@@ -175,7 +176,7 @@ DEVICES: dict[str, Device] = {
         _ecp5("12k", luts=24288, dsps=28, brams=56),
         _ecp5("25k", luts=24288, dsps=28, brams=56),
         _ecp5("45k", luts=43848, dsps=72, brams=108),
-        replace(_ecp5("85k", luts=83640, dsps=156, brams=208), placer="static"),
+        _ecp5("85k", luts=83640, dsps=156, brams=208),
         _gowin(
             "gw1n-9c",
             "GW1NR-LV9",
