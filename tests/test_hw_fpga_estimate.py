@@ -11,7 +11,7 @@ from hw.fpga.estimate import FABRICS, estimate, expected_clock, products
 
 GRID = json.loads((Path(__file__).parents[1] / "bench" / "resource_model.json").read_text(encoding="utf-8"))
 ROWS = [row for rows in GRID.values() for row in rows]
-ERRORS = {"luts": 0.18, "ffs": 0.12}
+ERRORS = {"luts": 0.15, "ffs": 0.1}
 """Greatest error, relative."""
 
 
