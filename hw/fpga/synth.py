@@ -28,7 +28,7 @@ class Family:
 
     Parameters
     ----------
-    script: yosys's commands from the design to the family's cells; {top} is the top module.
+    script: yosys's commands from the design to the family's cells; {top} is the top module, {mapping} MAPPING.
     counts: which cells make up each resource; a cell counts as often as its number says.
     cells: what takes the place of the modules that hw/block.py keeps apart.
     pads: commands on the flat netlist, where nextpnr demands pads.
@@ -47,10 +47,14 @@ class Family:
 # step `coarse` is written out without `share`, which takes minutes and shares no adder of ours, and without
 # `ice40_dsp`, which in yosys 0.70 takes the product register of a multiplier for the adder of another one and loses
 # the multiplier. Gowin's pads come last, for its own step puts some at the ports of each module.
+#
+# For ECP5 and iCE40 abc runs {mapping} in place of yosys's own script: it also makes the deepest paths shorter before it
+# maps them to tables. Gowin's clock falls with it.
+MAPPING = "-script +strash;&get,-n;&fraig,-x;&put;scorr;dc2;if,-g;st;dch,-f;if;mfs2"
 ECP5 = """
     synth_ecp5 -no-rw-check -top {top} -run begin:map_luts
     techmap -map +/lattice/latches_map.v
-    abc -dress -lut 4:7
+    abc -dress -lut 4:7 {mapping}
     clean
     synth_ecp5 -top {top} -run map_cells:
 """
@@ -83,7 +87,7 @@ ICE40_END = """
     opt_clean
     synth_ice40 -top {top} -run map_ram:map_luts
     techmap -map +/ice40/latches_map.v
-    abc -dress -lut 4
+    abc -dress -lut 4 {mapping}
     ice40_wrapcarry -unwrap
     techmap -map +/ice40/ff_map.v
     clean
@@ -223,7 +227,7 @@ def _script(family: Family, top: str, harnessed: bool) -> str:
         read_verilog design.v
         {read}
         hierarchy -top {whole}
-        {family.script.replace("{top}", whole)}
+        {family.script.replace("{top}", whole).replace("{mapping}", MAPPING)}
         {flatten}
         {family.pads.replace("{top}", whole)}
         write_json netlist.json
