@@ -186,6 +186,16 @@ class ArrayConfig:
         return 2 if self.follows_input else 4
 
     @property
+    def shift_stages(self) -> int:
+        """Registers of a requantizer's shift: two halves are shorter, and take fewer lookup tables than the whole."""
+        return 1 if self.follows_input else 2
+
+    @property
+    def saturation_stages(self) -> int:
+        """Registers of a requantizer's saturation: one for the choice, and one before it for the comparisons."""
+        return 1 if self.follows_input else 2
+
+    @property
     def pairs_products(self) -> bool:
         """Whether two lanes share a multiplier: both weights and a product's bits between them are 18 bits at most."""
         return not self.follows_input and self.operand_format.bits + 2 * self.weight_bits <= 19

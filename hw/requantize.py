@@ -1,6 +1,6 @@
 """Requantizer: bias, scale, round half up, saturate; sw/fixed.py defines the arithmetic."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,7 +53,8 @@ class Requantizer(wiring.Component):
     @staticmethod
     def latency(config: ArrayConfig) -> int:
         """Cycles from accumulator to activation: bias, multiplier if any, shift, round, saturate."""
-        return Requantizer.total_latency + (1 if config.multiplier_bits else 0) + 3
+        multiplier_stages = 1 if config.multiplier_bits else 0
+        return Requantizer.total_latency + multiplier_stages + config.shift_stages + 1 + config.saturation_stages
 
     def elaborate(self, platform):
         """Build one register stage per operation."""
@@ -65,25 +66,36 @@ class Requantizer(wiring.Component):
             m.d.sync += product.eq(self.total * delayed(m, self.parameters.multiplier, age))
             age += 1
 
-        shifted = Signal(signed(len(product) + 1), reset_less=True)
-        m.d.sync += shifted.eq((product << 1) >> delayed(m, self.parameters.shift, age))
+        # Of the bits above those that can still come down into the result it matters whether they only repeat the sign.
+        value, beyond, negative = (product << 1), Const(0), product[-1]
+        result_bits, high_bit = self.config.activation_bits + 3, self.config.shift_bits
+        for group in range(self.config.shift_stages, 0, -1):
+            low_bit = self.config.shift_bits * (group - 1) // self.config.shift_stages
+            kept, is_beyond = self._fold(value, result_bits + (1 << high_bit) - 1, beyond)
+            distance = Cat(Const(0, low_bit), delayed(m, self.parameters.shift, age)[low_bit:high_bit])
+            value, beyond = Signal.like(kept, reset_less=True), Signal(reset_less=True)
+            m.d.sync += [value.eq(kept >> distance), beyond.eq(is_beyond)]
+            negative, high_bit, age = delayed(m, negative, 1), low_bit, age + 1
 
-        # Only a few bits are rounded and compared; of those above them it matters whether they only repeat the sign.
-        bits = min(self.config.activation_bits + 3, len(shifted))
-        above, rounded = shifted[bits - 1 :], Signal(signed(bits), reset_less=True)
-        is_beyond, is_negative = Signal(reset_less=True), Signal(reset_less=True)
-        m.d.sync += [
-            rounded.eq((shifted[:bits].as_signed() + 1) >> 1),
-            is_beyond.eq(above.any() & ~above.all()),
-            is_negative.eq(shifted[-1]),
-        ]
-        age += 2
+        kept, is_beyond = self._fold(value, result_bits, beyond)
+        rounded = Signal.like(kept, reset_less=True)
+        m.d.sync += rounded.eq((kept + 1) >> 1)
+        beyond, negative, age = delayed(m, is_beyond, 1), delayed(m, negative, 1), age + 1
 
         high = Signal(signed(self.config.activation_bits + 1))
         low = Signal(signed(self.config.activation_bits + 1))
         m.d.comb += high.eq(delayed(m, self.high, age))
         m.d.comb += low.eq(Mux(delayed(m, self.writes_signed, age), ~high, 0))
-        is_low = Mux(is_beyond, is_negative, is_less(rounded, low))
-        is_high = Mux(is_beyond, ~is_negative, is_less(high, rounded))
+        is_low = Mux(beyond, negative, is_less(rounded, low))
+        is_high = Mux(beyond, ~negative, is_less(high, rounded))
+        late = self.config.saturation_stages - 1
+        low, high, rounded, is_low, is_high = (delayed(m, each, late) for each in (low, high, rounded, is_low, is_high))
         m.d.comb += self.activation.eq(delayed(m, Mux(is_low, low, Mux(is_high, high, rounded)), 1))
         return m
+
+    @staticmethod
+    def _fold(value, bits: int, beyond):
+        """The lowest bits as a signed value, and whether it is another one: the bits above are not all its sign."""
+        bits = min(bits, len(value))
+        above = value[bits - 1 :]
+        return value[:bits].as_signed(), beyond | (above.any() & ~above.all())
