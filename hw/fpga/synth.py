@@ -48,8 +48,8 @@ class Family:
 # `ice40_dsp`, which in yosys 0.70 takes the product register of a multiplier for the adder of another one and loses
 # the multiplier. Gowin's pads come last, for its own step puts some at the ports of each module.
 #
-# For ECP5 and iCE40 abc runs {mapping} in place of yosys's own script: it also makes the deepest paths shorter before it
-# maps them to tables. Gowin's clock falls with it.
+# For ECP5 and iCE40 abc runs {mapping} in place of yosys's own script: it also makes the deepest paths shorter before
+# it maps them to tables. Gowin's clock falls with it.
 MAPPING = "-script +strash;&get,-n;&fraig,-x;&put;scorr;dc2;if,-g;st;dch,-f;if;mfs2"
 ECP5 = """
     synth_ecp5 -no-rw-check -top {top} -run begin:map_luts
