@@ -142,6 +142,8 @@ def generate_build(network: Network, config: ArrayConfig, schedule: str, folder:
         "utilization": compiled.utilization,
         "images_in_flight": compiled.schedule.stages,
         "accumulator_bits": config.accumulator_bits,
+        "logit_bits": config.logit_bits,
+        "requantizers": config.requantizers,
         "memory_bits": compiled.memory_bits,
         "first_layer": builds.first_layer(compiled),
         "layers": layer_table(compiled),

@@ -10,7 +10,7 @@ together is delayed by the difference of the components' latencies.
 
 from dataclasses import dataclass
 
-from amaranth import EnableInserter, Module, Mux, ResetInserter, Signal
+from amaranth import Cat, EnableInserter, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -25,7 +25,7 @@ from hw.loop_nest import LoopNest
 from hw.mac_array import MacArray
 from hw.max_pool import MaxPool
 from hw.memories import READ_CYCLES, BankedMemory, StaticMemory, static_memories, weights_in_block_ram
-from hw.program import Header, header_layout, header_values, write_address
+from hw.program import Header, header_layout, header_values, hidden_address
 from hw.reloader import Reloader, load_beat, status_layout
 from hw.requantize import Requantizer, parameter_layout
 from hw.sequencer import Sequencer
@@ -96,7 +96,15 @@ def written_layout(config: ArrayConfig) -> data.StructLayout:
     valid: there is one in this cycle. mask: which elements. address: of the first one. elements: what is written.
     """
     elements = data.ArrayLayout(config.activation_bits, config.taps)
-    return data.StructLayout({"valid": 1, "mask": config.taps, "address": write_address(config), "elements": elements})
+    return data.StructLayout({"valid": 1, "mask": config.taps, "address": hidden_address(config), "elements": elements})
+
+
+def _word_mask(config: ArrayConfig, address, mask: Value) -> Value:
+    """Which elements of a memory's word a write takes: of a part of a word, those in its place."""
+    if config.drain_parts == 1:
+        return mask
+    places = range(0, config.taps, config.drain_channels)
+    return Cat(Mux(address.bank == place, mask, 0) for place in places)
 
 
 class Accelerator(wiring.Component):
@@ -133,7 +141,7 @@ class Accelerator(wiring.Component):
         self._program = static("program", program, output_register=False)
         self._weights = static("weights", weights, in_block_ram=weights_in_block_ram(config))
         self._parameters = static("parameters", parameters)
-        self._word_parameters = data.ArrayLayout(parameter_layout(config), config.taps)
+        self._word_parameters = data.ArrayLayout(parameter_layout(config), config.drain_channels)
         columns = range(config.pixels)  # each reads a copy of its own
         self._input = [
             BankedMemory(
@@ -297,9 +305,9 @@ class Accelerator(wiring.Component):
         word = delayed(m, drain.o.payload, READ_CYCLES)
         valid = delayed(m, drain.o.valid, READ_CYCLES, reset=True)
         parameters = data.View(self._word_parameters, self._parameters.data)
-        activations = Signal(data.ArrayLayout(self.config.activation_bits, self.config.taps))
+        activations = Signal(data.ArrayLayout(self.config.activation_bits, self.config.drain_channels))
         written = Signal.like(activations)
-        for index in range(self.config.taps):
+        for index in range(self.config.drain_channels):
             m.submodules[f"requantizer_{index}"] = requantizer = Requantizer(self.config)
             m.d.comb += [
                 requantizer.accumulator.eq(word.accumulators[index]),
@@ -333,18 +341,21 @@ class Accelerator(wiring.Component):
             ends_pool = word.tile.ends_pool
         else:
             m.d.comb += written.eq(activations)
-        address, mask = delayed(m, word.tile.write, latency), delayed(m, word.mask, latency)
+        place = Signal(hidden_address(self.config))
+        m.d.comb += [place[name].eq(word.tile.write[name]) for name, _ in place.shape()]
+        address = delayed(m, place, latency)
+        mask = delayed(m, _word_mask(self.config, word.tile.write, word.mask), latency)
         is_written = delayed(m, valid & ends_pool & ~word.tile.is_result, latency, reset=True)
         m.d.comb += [
             self.written.valid.eq(is_written),
             self.written.mask.eq(mask),
             self.written.address.eq(address),
-            self.written.elements.eq(written),
+            self.written.elements.eq(Cat([written] * self.config.drain_parts)),
         ]
         for memory in self._hidden:
             write = memory.write
             m.d.comb += [
-                write.payload.elements.eq(written),
+                write.payload.elements.eq(self.written.elements),
                 write.payload.address.eq(address),
                 write.payload.mask.eq(mask),
                 write.valid.eq(is_written),

@@ -70,7 +70,7 @@ def _laid_down(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     """Width and depth of the memories of the compiler, without the parameters of channels that no lane has."""
     channels = config.requantizers
     return {
-        name: (width // config.taps * channels if name == "parameters" else width, depth)
+        name: (width // config.drain_channels * channels if name == "parameters" else width, depth)
         for name, (depth, width) in static_memories(config).items()
     }
 

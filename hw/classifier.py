@@ -21,7 +21,7 @@ def result_layout(config: ArrayConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "logit": signed(config.accumulator_bits),
+            "logit": signed(config.logit_bits),
             "label": ceil_log2(config.result_words),
             "last": 1,
         }
@@ -37,8 +37,8 @@ class Classifier(wiring.Component):
 
     Members
     -------
-    i: In(pipeline): `totals` [taps], `mask` (which of them are logits, from bit 0 on), `final` (the image's last
-        word). A word may come `taps` cycles after the one before it.
+    i: In(pipeline): `totals` [drain_channels], `mask` (which of them are logits, from bit 0 on), `final` (the image's
+        last word). A word may come `drain_channels` cycles after the one before it.
     o: Out(stream(result_layout)), honours back pressure.
 
     The queue holds `result_words` logits and is never asked to hold more: the sequencer starts an image's
@@ -50,8 +50,8 @@ class Classifier(wiring.Component):
     def __init__(self, config: ArrayConfig):
         self.config = config
         word = {
-            "totals": data.ArrayLayout(signed(config.accumulator_bits), config.taps),
-            "mask": config.taps,
+            "totals": data.ArrayLayout(signed(config.logit_bits), config.drain_channels),
+            "mask": config.drain_channels,
             "final": 1,
         }
         super().__init__(
@@ -64,9 +64,9 @@ class Classifier(wiring.Component):
     def elaborate(self, platform):
         """Build the shift register, the running maximum and the queue."""
         m = Module()
-        config, taps, result = self.config, self.config.taps, result_layout(self.config)
-        totals = [Signal(signed(config.accumulator_bits), name=f"total_{i}", reset_less=True) for i in range(taps)]
-        left, final = Signal(taps), Signal(reset_less=True)  # a bit for each logit that is left
+        config, channels, result = self.config, self.config.drain_channels, result_layout(self.config)
+        totals = [Signal(signed(config.logit_bits), name=f"total_{i}", reset_less=True) for i in range(channels)]
+        left, final = Signal(channels), Signal(reset_less=True)  # a bit for each logit that is left
         word = self.i.payload
         waiting = [*totals[1:], word.totals[-1]]  # behind the last one nothing waits
         following = [Mux(self.i.valid, new, next_) for new, next_ in zip(word.totals, waiting, strict=True)]

@@ -119,6 +119,19 @@ def _size(
         input_gaps=any(shape.input_gaps for shape in shapes),
         interleave=max(shape.interleave for shape in shapes),
     )
+    config, schedules = _size_shaped(networks, shaped, kind)
+    if kind == "latency":
+        return config, schedules
+    for drain_parts in range(taps, 1, -1):
+        if taps % drain_parts == 0 and all(_can_drain(schedule, drain_parts) for schedule in schedules):
+            fewer, slower = _size_shaped(networks, replace(shaped, drain_parts=drain_parts), kind)
+            if all(_is_as_good(found, schedule) for found, schedule in zip(slower, schedules, strict=True)):
+                return fewer, slower
+    return config, schedules
+
+
+def _size_shaped(networks: tuple[Network, ...], shaped: ArrayConfig, kind: str) -> tuple[ArrayConfig, list[Schedule]]:
+    """The smallest array of this shape for each of the networks, and their schedules."""
     mappings = [mapping for network in networks for mapping in map_network(network, shaped)]
     # A network of one layer has no activations and no shift: its array has pixels' width and the least shift.
     alone = len(mappings) == len(networks)
@@ -141,6 +154,24 @@ def _size(
         ]
     )
     return replace(config, **{name: max(need, LIMITS[name][0]) for name, need in needs.items()}), schedules
+
+
+def _can_drain(schedule: Schedule, drain_parts: int) -> bool:
+    """Whether words in so many parts can be written where the results lie, and take nearly no more steps."""
+    config = replace(schedule.mappings[0].config, drain_parts=drain_parts, unaligned_writes=False)
+    mappings = tuple(replace(mapping, config=config) for mapping in schedule.mappings)
+    aligned = not any(mapping.unaligned_writes() for mapping in mappings)
+    return aligned and _is_near(_least_round(mappings), schedule.round_cycles)
+
+
+def _is_as_good(schedule: Schedule, other: Schedule) -> bool:
+    """Whether a schedule, of an array with fewer requantizers, may take the place of another one."""
+    return schedule.stages <= other.stages and _is_near(schedule.round_cycles, other.round_cycles)
+
+
+def _is_near(cycles: int, fewest: int) -> bool:
+    """Whether a smaller array may take so many cycles instead of the fewest: 1 % more."""
+    return 0.99 * cycles <= fewest
 
 
 def _reads_border(network: Network) -> bool:
@@ -269,7 +300,7 @@ def _choose_interleave(network: Network, config: ArrayConfig) -> int:
     most = first.weight.shape[2] if can_interleave(first) else 1
     choices = range(1, min(most, LIMITS["interleave"][1]) + 1)
     rounds = {rows: _least_round(map_network(network, replace(config, interleave=rows))) for rows in choices}
-    return min(rows for rows in choices if 0.99 * rounds[rows] <= min(rounds.values()))
+    return min(rows for rows in choices if _is_near(rounds[rows], min(rounds.values())))
 
 
 def _instruction(mappings, plan: MemoryPlan, index: int, age: int, delay: int, ends_segment: bool) -> Instruction:
@@ -302,7 +333,7 @@ def _instruction(mappings, plan: MemoryPlan, index: int, age: int, delay: int, e
 
 
 def _parameter_words(mapping: Mapping) -> list[int]:
-    """Words of `taps` packed parameters; channels that do not exist get bias 0 and shift 0."""
+    """Words of `drain_channels` packed parameters; channels that do not exist get bias 0 and shift 0."""
     operation, config = mapping.operation, mapping.config
     scale, ones = operation.requantize, np.ones(operation.outputs, dtype=np.int64)
     layout = parameter_layout(config)
@@ -314,10 +345,10 @@ def _parameter_words(mapping: Mapping) -> list[int]:
     words = []
     for row in range(mapping.parameter_depth):
         word = 0
-        for tap in range(config.taps):
+        for channel in range(config.drain_channels):
             for name, field in layout:
-                value = int(channels[name][row, tap]) & ((1 << field.width) - 1)
-                word |= value << (tap * layout.size + field.offset)
+                value = int(channels[name][row, channel]) & ((1 << field.width) - 1)
+                word |= value << (channel * layout.size + field.offset)
         words.append(word)
     return words
 
@@ -335,7 +366,9 @@ def _format_needs(mappings: tuple[Mapping, ...]) -> list[dict[str, int]]:
     for mapping in mappings:
         operation, scale = mapping.operation, mapping.operation.requantize
         widths = {"weight_bits": operation.weight_bits, "accumulator_bits": operation.accumulator_bits}
-        if scale is not None:
+        if scale is None:
+            widths["logit_bits"] = operation.accumulator_bits
+        else:
             multiplier = int(scale.multiplier.max())
             widths["activation_bits"] = scale.form.bits
             widths["shift_bits"] = int(scale.shift.max()).bit_length()
@@ -422,7 +455,10 @@ def _nest_problems(mappings: tuple[Mapping, ...], config: ArrayConfig) -> list[s
     for mapping in mappings:
         for name, unaligned in _alignment_needs((mapping,)).items():
             if unaligned and not getattr(config, name):
-                problems.append(f"{mapping.operation.label} needs {name} with {config.taps} taps")
+                wanted = f"{name} with {config.taps} taps"
+                if name == "unaligned_writes" and config.drain_parts > 1:
+                    wanted = f"drain_parts of {config.taps}, or of 1 with unaligned_writes"
+                problems.append(f"{mapping.operation.label} needs {wanted}")
     return problems
 
 

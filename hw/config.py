@@ -13,11 +13,13 @@ LIMITS = {
     "lanes": (1, 64),
     "taps": (1, 16),
     "pixels": (1, 4),
+    "drain_parts": (1, 16),
     "weight_bits": (2, 8),
     "activation_bits": (2, 8),
     "input_bits": (8, 8),
     "interleave": (1, 16),
     "accumulator_bits": (2, 53),
+    "logit_bits": (2, 53),
     "multiplier_bits": (0, 16),
     "shift_bits": (1, 6),
     "loops": (2, 10),
@@ -43,8 +45,11 @@ class ArrayConfig:
     lanes: output channels that accumulate at the same time, 1..64.
     taps: inputs that each lane multiplies per cycle, 1..16; also the pixels of one input beat.
     pixels: columns of lanes x taps that share the weights, each at a position of its own; 1, 2 or 4.
+    drain_parts: parts of a word of `taps` results, which pass the requantizers one after the other; must divide
+        `taps`. More parts are fewer requantizers, and more cycles between two tiles.
     weight_bits, activation_bits, input_bits: widths of a weight, a hidden activation and a pixel.
     accumulator_bits: width of an accumulator, bias included.
+    logit_bits: width of a logit; that of the accumulator is more where other layers have longer sums.
     multiplier_bits: width of the requantization multiplier; 0 builds the shift-only requantizer.
     shift_bits: width of the requantization shift.
     loops: levels of the loop nest.
@@ -53,13 +58,14 @@ class ArrayConfig:
         above these walks the tiles of output channels, those further out the positions.
     input_words, hidden_words: depth of the two activation memories, in words of `taps` elements.
     weight_words: depth of the weight memory, in words of lanes·taps weights.
-    parameter_words: depth of the bias and scale memory, in words of `taps` channels.
+    parameter_words: depth of the bias and scale memory, in words of `drain_channels` channels.
     program_words: instructions.
     result_words: logits that wait for a slow receiver before the array must wait.
     stages: images in flight at most (the depth of the software pipeline).
     delay_bits: width of an instruction's start delay.
     unaligned_reads: vectors may start at any element, not only at a multiple of `taps`.
-    unaligned_writes: the same for the vectors that are written back.
+    unaligned_writes: the same for the vectors that are written back, where `drain_parts` is 1; a part is always written
+        at a multiple of its length.
     interleave: rows of pixels that the loader can interleave, see hw/spreader.py; 1 builds nothing for it.
     input_gaps: whether the loader can leave a gap behind each row of pixels.
     follows_input: whether the first operation can begin while its image is being loaded, see hw/watermark.py.
@@ -72,10 +78,12 @@ class ArrayConfig:
     lanes: int = 16
     taps: int = 8
     pixels: int = 1
+    drain_parts: int = 1
     weight_bits: int = 8
     activation_bits: int = 8
     input_bits: int = 8
     accumulator_bits: int = 24
+    logit_bits: int = 24
     multiplier_bits: int = 0
     shift_bits: int = 5
     loops: int = 2
@@ -108,6 +116,10 @@ class ArrayConfig:
                 raise TypeError(f"{name} must be a bool, not {getattr(self, name)!r}")
         if self.pixels == 3:
             raise InputError("pixels must be 1, 2 or 4, not 3")
+        if self.taps % self.drain_parts:
+            raise InputError(f"drain_parts must divide taps ({self.taps}), not be {self.drain_parts}")
+        if self.drain_parts > 1 and self.unaligned_writes:
+            raise InputError(f"unaligned_writes must be False with drain_parts of {self.drain_parts}, more than 1")
         if self.taps == 1 and (self.unaligned_reads or self.unaligned_writes):
             raise InputError(
                 "unaligned_reads and unaligned_writes must be False with 1 tap: every element starts a word"
@@ -135,9 +147,14 @@ class ArrayConfig:
         return self.lanes * self.taps * self.pixels
 
     @property
+    def drain_channels(self) -> int:
+        """Channels of one position that leave the drain in a cycle."""
+        return self.taps // self.drain_parts
+
+    @property
     def requantizers(self) -> int:
-        """Requantizers that ever get a channel, of those that the array has for each tap."""
-        return min(self.lanes, self.taps)
+        """Requantizers that ever get a channel, of those that the array has for each that leaves the drain."""
+        return min(self.lanes, self.drain_channels)
 
     @property
     def word_weights(self) -> int:
@@ -161,8 +178,8 @@ class ArrayConfig:
 
     @property
     def drain_words(self) -> int:
-        """Words of `taps` channels in one tile of `lanes` channels."""
-        return -(-self.lanes // self.taps)
+        """Words of `drain_channels` channels in one tile of `lanes` channels."""
+        return -(-self.lanes // self.drain_channels)
 
     @property
     def operand_stages(self) -> int:

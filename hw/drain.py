@@ -1,4 +1,4 @@
-"""Drain: takes the finished sums of all lanes at once and hands them on, a word of `taps` channels at a time.
+"""Drain: takes the finished sums of all lanes at once and hands them on, a word of `drain_channels` at a time.
 
 Where columns have results of their own, the first word of each column leaves, then the second one of each, and
 so on, for they share parameters. The lanes go on with the next sum while the last ones leave. Logits leave at
@@ -24,7 +24,7 @@ def drain_cycles(lanes: int, config: ArrayConfig, is_result: bool, columns: int 
 
     columns: that have results of their own, all or one.
     """
-    return lanes if is_result else -(-lanes // config.taps) * columns
+    return lanes if is_result else -(-lanes // config.drain_channels) * columns
 
 
 def drained_layout(config: ArrayConfig) -> data.StructLayout:
@@ -37,17 +37,17 @@ def drained_layout(config: ArrayConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "accumulators": data.ArrayLayout(signed(config.accumulator_bits), config.taps),
+            "accumulators": data.ArrayLayout(signed(config.accumulator_bits), config.drain_channels),
             "tile": tile_layout(config),
             **({"index": range(config.drain_words * config.pixels)} if config.pool_loops else {}),
-            "mask": config.taps,
+            "mask": config.drain_channels,
             "final": 1,
         }
     )
 
 
 class Drain(wiring.Component):
-    """Turns a tile of `lanes` sums into words of `taps` sums.
+    """Turns a tile of `lanes` sums into words of `drain_channels` sums.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Drain(wiring.Component):
     i: In(pipeline(sums_layout)); a tile may come `drain_cycles` after the one before it.
     o: Out(pipeline(drained_layout)), first word one cycle after the tile.
 
-    One word a cycle, of logits one in `taps` cycles. No back pressure: the compiler keeps the distance.
+    One word a cycle, of logits one in `drain_channels` cycles. No back pressure: the compiler keeps the distance.
     """
 
     latency = 1
@@ -70,15 +70,16 @@ class Drain(wiring.Component):
     def elaborate(self, platform):
         """Build the shift register of words, the mask of channels left and the turn of the columns."""
         m = Module()
-        config, taps, pixels, word = self.config, self.config.taps, self.config.pixels, self.o.payload
+        config, pixels, word = self.config, self.config.pixels, self.o.payload
+        channels = config.drain_channels
         accumulator, write = signed(config.accumulator_bits), write_address(config)
         # Slot w·pixels + c holds word w of column c.
         slots = [
-            [Signal(accumulator, name=f"sum_{slot}_{tap}", reset_less=True) for tap in range(taps)]
+            [Signal(accumulator, name=f"sum_{slot}_{channel}", reset_less=True) for channel in range(channels)]
             for slot in range(config.drain_words * pixels)
         ]
         # One bit for each channel that is left, the next one's lowest: no count that would have to be compared.
-        left, pause, is_busy = Signal(config.lanes, reset_less=True), Signal(range(taps)), Signal()
+        left, pause, is_busy = Signal(config.lanes, reset_less=True), Signal(range(channels)), Signal()
         tile, place = Signal(tile_layout(config)), Signal(write)
         column, index = Signal(range(pixels)), Signal(range(len(slots)))
         ends_word, ends_tile = Signal(), Signal()
@@ -86,16 +87,16 @@ class Drain(wiring.Component):
 
         m.d.comb += [
             ends_word.eq(pools | (column == pixels - 1)),
-            ends_tile.eq(~left[taps : taps + 1].any()),
+            ends_tile.eq(~left[channels : channels + 1].any()),
             self.o.valid.eq(is_busy & (pools | (column < tile.columns)) if pixels > 1 else is_busy),
             word.tile.eq(tile),
             word.tile.write.eq(place),
-            *(word.accumulators[i].eq(slots[0][i]) for i in range(taps)),
+            *(word.accumulators[i].eq(slots[0][i]) for i in range(channels)),
             word.mask.eq(left),
             word.final.eq(tile.final & ends_tile),
         ]
         after = Signal(write)  # address of the next word of column 0
-        m.d.comb += after.eq(_next_word(write, tile.write))
+        m.d.comb += after.eq(write.add(tile.write, write.const(write.split(channels))))
         with m.If(is_busy):
             m.d.sync += index.eq(index + 1)
             for slot, values in enumerate(slots):
@@ -104,9 +105,9 @@ class Drain(wiring.Component):
                     m.d.sync += value.eq(Mux(pools, row, one))
             with m.If(ends_word):
                 m.d.sync += [
-                    left.eq(left >> taps),
-                    pause.eq(Mux(tile.is_result & ~ends_tile, taps - 1, 0)),
-                    is_busy.eq(~ends_tile & (~tile.is_result | (taps == 1))),
+                    left.eq(left >> channels),
+                    pause.eq(Mux(tile.is_result & ~ends_tile, channels - 1, 0)),
+                    is_busy.eq(~ends_tile & (~tile.is_result | (channels == 1))),
                     tile.parameter.eq(tile.parameter + 1),
                     tile.write.eq(after),
                     place.eq(after),
@@ -123,13 +124,7 @@ class Drain(wiring.Component):
             m.d.sync += [is_busy.eq(1), tile.eq(arriving.tile), place.eq(arriving.tile.write)]
             m.d.sync += [column.eq(0), index.eq(0)]
             for lane, of in product(range(config.lanes), range(pixels)):
-                m.d.sync += slots[lane // taps * pixels + of][lane % taps].eq(arriving.accumulators[of][lane])
+                m.d.sync += slots[lane // channels * pixels + of][lane % channels].eq(arriving.accumulators[of][lane])
         if config.pool_loops:
             m.d.comb += word.index.eq(index)
         return m
-
-
-def _next_word(layout, address):
-    """The element address one word further."""
-    step = layout.const(layout.split(layout.taps))
-    return layout.add(address, step)

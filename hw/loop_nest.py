@@ -228,7 +228,7 @@ class LoopNest(wiring.Component):
 
 def _address_stages(config: ArrayConfig) -> int:
     """Cycles of an address counter; all have as many, for their addresses belong together."""
-    return 1 + (config.unaligned_reads or config.unaligned_writes)
+    return 1 + (read_address(config).unaligned or write_address(config).unaligned)
 
 
 def _all(conditions):

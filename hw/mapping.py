@@ -393,7 +393,7 @@ class Mapping:
         """(rows, row elements) time at which each element's word would be written if the pipeline had no latency."""
         _, lane, _ = self._places()
         column = (self._line(0)[1][:, None] + self._line(1)[1])[..., None]
-        turns = lane // self.config.taps * self.result_columns + column
+        turns = lane // self.config.drain_channels * self.result_columns + column
         return (self.captures + turns).reshape(self.result.height, self.result.row)
 
     def logits(self) -> np.ndarray:
@@ -432,13 +432,13 @@ class Mapping:
         return words.reshape(shape).swapaxes(-1, -2).reshape(self.weight_depth, config.lanes, config.taps)
 
     def by_drain_word(self, per_output: np.ndarray, fill: int) -> np.ndarray:
-        """(parameter_depth, taps) per-output values in the order in which the drain needs them."""
+        """(parameter_depth, drain_channels) per-output values in the order in which the drain needs them."""
         config = self.config
-        lanes = np.full((self._own_tiles, config.drain_words * config.taps), fill, dtype=np.int64)
+        lanes = np.full((self._own_tiles, config.drain_words * config.drain_channels), fill, dtype=np.int64)
         tile, lane, _ = self._places()
         here = tile < self._own_tiles
         lanes[tile[here], lane[here]] = per_output[here]
-        return lanes.reshape(self.parameter_depth, config.taps)
+        return lanes.reshape(self.parameter_depth, config.drain_channels)
 
     @cached_property
     def column_offsets(self) -> tuple[int, ...]:
@@ -478,11 +478,11 @@ class Mapping:
         return any(address % self.config.taps for address in (self.read_start, *self.column_offsets, *loops))
 
     def unaligned_writes(self) -> bool:
-        """Whether a vector written starts inside of a word, the base being at the start of one."""
+        """Whether a vector written starts elsewhere than at a multiple of its length, the base being a word's start."""
         nest = self.nest()
         loops = [loop.write for loop in (nest.tile, *nest.outer) if loop.count > 1]
         addresses = (self.result.origin, self.column_write, *loops)
-        return not self.is_result and any(address % self.config.taps for address in addresses)
+        return not self.is_result and any(address % self.config.drain_channels for address in addresses)
 
     def _read_loops(self) -> tuple[Loop, ...]:
         nest = self.nest()

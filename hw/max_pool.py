@@ -22,7 +22,7 @@ def activations_layout(config: ArrayConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "elements": data.ArrayLayout(config.activation_bits, config.taps),
+            "elements": data.ArrayLayout(config.activation_bits, config.drain_channels),
             "is_signed": 1,
             "index": range(config.drain_words * config.pixels),
             "starts": 1,
@@ -47,7 +47,7 @@ class MaxPool(wiring.Component):
 
     def __init__(self, config: ArrayConfig):
         self.config = config
-        elements = data.ArrayLayout(config.activation_bits, config.taps)
+        elements = data.ArrayLayout(config.activation_bits, config.drain_channels)
         super().__init__({"i": In(pipeline(activations_layout(config))), "elements": Out(elements)})
 
     def elaborate(self, platform):

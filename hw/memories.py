@@ -49,7 +49,7 @@ def static_memories(config: ArrayConfig) -> dict[str, tuple[int, int]]:
     return {
         "program": (config.program_words, instruction_layout(config).size),
         "weights": (config.weight_words, config.weight_word_bits),
-        "parameters": (config.parameter_words, config.taps * parameter_layout(config).size),
+        "parameters": (config.parameter_words, config.drain_channels * parameter_layout(config).size),
     }
 
 

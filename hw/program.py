@@ -135,7 +135,12 @@ def input_address(config: ArrayConfig) -> AddressLayout:
 
 
 def write_address(config: ArrayConfig) -> AddressLayout:
-    """Layout of a hidden memory write address."""
+    """Layout of a hidden memory write address; a part of a word has a place in it."""
+    return AddressLayout(config.hidden_words, config.taps, config.unaligned_writes or config.drain_parts > 1)
+
+
+def hidden_address(config: ArrayConfig) -> AddressLayout:
+    """Layout of an address at the hidden memory's write port, where the mask says which part of a word is written."""
     return AddressLayout(config.hidden_words, config.taps, config.unaligned_writes)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from hw.accelerator import Latencies
 from hw.build import Build
 from hw.operations import INPUT, lower
-from hw.program import write_address
+from hw.program import hidden_address
 from sim import native
 from sim.job import Job
 from sw.errors import InputError
@@ -140,7 +140,7 @@ def expectations(build: Build, images: np.ndarray) -> dict[int, list[Expected]]:
 def written(build: Build, writes: np.ndarray) -> dict[int, dict[int, int]]:
     """By cycle, what was written: the bits of an element by address."""
     config, fields = build.config, build.ports["written"]["fields"]
-    layout, bits = write_address(config), config.activation_bits
+    layout, bits = hidden_address(config), config.activation_bits
     found = {}
     for cycle, payload in zip(writes["cycle"].tolist(), writes["payload"], strict=True):
         word = int.from_bytes(payload.tobytes(), "little")

@@ -22,7 +22,7 @@ from sw.network import Network
 
 @dataclass(frozen=True)
 class Case:
-    """A network on an array."""
+    """A network on an array. parts: of a word of results, not those that suit the network best."""
 
     network: Network
     lanes: int
@@ -31,6 +31,7 @@ class Case:
     roomy: bool = False
     images: int = 5
     pixels: int = 1
+    parts: int | None = None
 
     def compile(self) -> Compiled:
         """The smallest array for the network, or a roomy one, with every option built."""
@@ -39,6 +40,7 @@ class Case:
             config = replace(
                 config,
                 accumulator_bits=config.accumulator_bits + 3,
+                logit_bits=config.logit_bits + 1,
                 multiplier_bits=max(1, config.multiplier_bits),
                 loops=config.loops + 1 + (config.pool_loops < 2),
                 pool_loops=min(2, config.pool_loops + 1),
@@ -51,7 +53,21 @@ class Case:
                 stages=config.stages + 2,
                 delay_bits=config.delay_bits + 8,
                 unaligned_reads=self.taps > 1,
-                unaligned_writes=self.taps > 1,
+                unaligned_writes=self.taps > 1 and config.drain_parts == 1,
+            )
+        if self.parts:  # sums are filled up, and another schedule takes the place of the one that sized the array
+            config = replace(
+                config,
+                drain_parts=self.parts,
+                unaligned_writes=False,
+                input_words=config.input_words + self.lanes * self.pixels,
+                hidden_words=2 * config.hidden_words + self.lanes * self.pixels + 5,
+                weight_words=config.weight_words * self.lanes * self.pixels,
+                parameter_words=config.parameter_words * self.taps,
+                program_words=2 * config.program_words + 3,
+                result_words=3 * config.result_words,
+                stages=config.stages + 2,
+                delay_bits=config.delay_bits + 8,
             )
         return compile_network(self.network, config, self.kind)
 
@@ -77,6 +93,7 @@ def random_case(seed: int, *, width: int, lanes: int) -> Case:
         taps=taps,
         kind=str(rng.choice(SCHEDULES)),
         roomy=bool(rng.random() < 0.3),
+        parts=taps if rng.random() < 0.2 else None,
     )
 
 
@@ -84,7 +101,7 @@ def random_image_case(seed: int, *, size: int, channels: int, lanes: int, taps: 
     """Any network on images on any array, up to these sizes."""
     rng = np.random.default_rng(seed)
     shape = (*rng.integers(3, size + 1, 2).tolist(), int(rng.choice([1, 1, *range(1, channels + 1)])))
-    return Case(
+    case = Case(
         random_image_network(
             seed,
             shape=shape,
@@ -98,6 +115,7 @@ def random_image_case(seed: int, *, size: int, channels: int, lanes: int, taps: 
         roomy=bool(rng.random() < 0.2),
         images=images,
     )
+    return replace(case, parts=case.taps) if rng.random() < 0.2 else case
 
 
 def check_values(compiled: Compiled, images: np.ndarray, **options):
@@ -195,6 +213,7 @@ def features(compiled: Compiled) -> set[str]:
         "one column": config.pixels == 1,
         "one tap": config.taps == 1,
         "border": config.input_gaps,
+        "parts of words": config.drain_parts > 1,
         "images in flight": schedule.stages > 1,
         "two copies": max(schedule.copies) > 1,
         "shared memory": sum(mapping.result.size for mapping in schedule.mappings[:-1])
@@ -229,7 +248,7 @@ def test_seeds_make_use_of_everything():
     layers = {"conv2d", "maxpool", "avgpool", "add", "dense", "copy", "conv2d + maxpool", "avgpool + maxpool"}
     layers |= {"add + maxpool", "stride 1", "stride 2", "stride 3"}
     array = {"shift", "multiplier", "one column", "one tap", "border", "images in flight"}
-    array |= {"two copies", "shared memory", "many operations"}
+    array |= {"two copies", "shared memory", "many operations", "parts of words"}
     columns = {"columns in a window", "columns across", "columns downwards"}
     tiles = {"tiles that share weights", "tiles of groups", "groups of tiles"}
     windows = {"rows interleaved", "rows interleaved in a border", "windows that overlap"}
@@ -282,6 +301,14 @@ SMALL = [23, 11, 7]
 @pytest.mark.parametrize("taps", range(1, 17))
 def test_every_number_of_taps(taps):
     check(Case(random_network(taps, SMALL, signed=None), lanes=5, taps=taps))
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize(
+    ("lanes", "taps", "parts"), [(4, 4, 2), (6, 6, 2), (6, 6, 3), (5, 4, 4), (1, 2, 2), (9, 16, 16)]
+)
+def test_every_number_of_parts(lanes, taps, parts, kind):
+    check(Case(random_network(parts, SMALL, signed=None), lanes=lanes, taps=taps, parts=parts, kind=kind))
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)

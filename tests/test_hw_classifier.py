@@ -13,9 +13,9 @@ def words_of(config: ArrayConfig, logits: list[int]) -> list[tuple]:
     words = []
     for tile in range(0, len(logits), config.lanes):
         part = logits[tile : tile + config.lanes]
-        for start in range(0, len(part), config.taps):
-            totals = part[start : start + config.taps]
-            garbage = [(1 << 20) + i for i in range(config.taps - len(totals))]  # greater than all logits
+        for start in range(0, len(part), config.drain_channels):
+            totals = part[start : start + config.drain_channels]
+            garbage = [(1 << 20) + i for i in range(config.drain_channels - len(totals))]  # greater than all logits
             words.append((totals + garbage, (1 << len(totals)) - 1, False))
     words[-1] = (*words[-1][:2], True)
     return words
@@ -25,7 +25,7 @@ def simulate(config: ArrayConfig, images: list[list[int]], ready) -> list[tuple]
     """The beats (cycle, logit, label, last) taken when the receiver is ready in the cycles for which `ready(cycle)`."""
     classifier = Classifier(config)
     words = [word for logits in images for word in words_of(config, logits)]
-    distance = max(config.taps, 1)
+    distance = config.drain_channels
     count = sum(map(len, images))
     beats = []
 
@@ -84,12 +84,21 @@ def test_on_a_tie_the_lowest_index_wins(taps):
 
 
 @pytest.mark.parametrize("classes", [1, 2, 9, 10, 11, 23])
-@pytest.mark.parametrize(("lanes", "taps"), [(1, 1), (10, 4), (4, 10), (5, 2), (16, 8)])
-def test_random_logits_in_several_words_and_tiles(lanes, taps, classes):
+@pytest.mark.parametrize(
+    ("lanes", "taps", "parts"), [(1, 1, 1), (10, 4, 1), (4, 10, 1), (5, 2, 1), (16, 8, 1), (10, 4, 2), (4, 10, 10)]
+)
+def test_random_logits_in_several_words_and_tiles(lanes, taps, parts, classes):
     rng = np.random.default_rng(classes)
     span = rng.choice([2, 1 << 19])
     images = rng.integers(-span, span, (4, classes)).tolist()
-    check(ArrayConfig(lanes=lanes, taps=taps, result_words=4 * classes + 2), images)
+    check(ArrayConfig(lanes=lanes, taps=taps, drain_parts=parts, result_words=4 * classes + 2), images)
+
+
+@pytest.mark.parametrize("bits", [2, 9, 30])
+def test_logits_have_a_width_of_their_own(bits):
+    high = (1 << bits - 1) - 1
+    images = [[-high - 1, high, 0], [high, -1, -high - 1]]
+    check(ArrayConfig(lanes=3, taps=1, accumulator_bits=24, logit_bits=bits), images)
 
 
 def test_all_logits_negative():

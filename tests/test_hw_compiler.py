@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from networks import random_image_network, random_network
 
-from hw.compiler import compile_network, size_array
+from hw.compiler import compile_network, map_network, size_array
 from hw.config import LIMITS, ArrayConfig
-from hw.schedule import SCHEDULES
+from hw.schedule import SCHEDULES, Schedule, make_schedule
 from sw import network_file
 from sw.errors import InputError
 from sw.network import Network
@@ -102,13 +102,49 @@ def test_all_reasons_are_in_one_message():
 
 def test_tiles_that_do_not_end_at_a_word_need_unaligned_writes():
     network = random_network(0, [10, 20, 4])
-    config = size_array(network, 6, 4)
+    config = size_array(network, 6, 4, kind="latency")
     assert config.unaligned_writes
     assert not config.unaligned_reads
     with pytest.raises(InputError, match=r"^layer 0 \(dense\) needs unaligned_writes with 4 taps; make"):
-        compile_network(network, replace(config, unaligned_writes=False))
+        compile_network(network, replace(config, unaligned_writes=False), "latency")
     for lanes, taps in ((8, 4), (20, 3), (6, 1)):
-        assert not size_array(network, lanes, taps).unaligned_writes
+        assert not size_array(network, lanes, taps, kind="latency").unaligned_writes
+
+
+def test_parts_of_words_need_no_unaligned_writes():
+    network = random_network(0, [10, 20, 4])
+    config = size_array(network, 6, 4)
+    assert (config.drain_parts, config.unaligned_writes) == (2, False)
+    depths = ("input_words", "hidden_words", "weight_words", "parameter_words", "result_words")
+    roomy = replace(config, delay_bits=9, **dict.fromkeys(depths, 99))
+    with pytest.raises(InputError, match=r"^layer 0 \(dense\) needs drain_parts of 4, or of 1 with unaligned_writes; "):
+        compile_network(network, replace(roomy, lanes=5))
+    compile_network(network, replace(roomy, lanes=5, drain_parts=4))
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "kind", "parts"),
+    [
+        ("mlp", (4, 7), "throughput", 7),  # 476 cycles instead of 472
+        ("mlp", (4, 7), "latency", 1),
+        ("mlp", (16, 8), "throughput", 1),  # two parts take 110 cycles instead of 102
+        ("mlp", (16, 1), "throughput", 1),
+    ],
+)
+def test_fewest_requantizers_that_cost_no_speed(name, array, kind, parts):
+    network = shipped(name)
+    config = size_array(network, *array, kind=kind)
+    assert config.drain_parts == parts
+    found = compile_network(network, config, kind).schedule
+    whole = _with_parts(network, config, 1, kind)
+    assert whole.round_cycles <= found.round_cycles <= whole.round_cycles / 0.99
+    assert found.stages <= whole.stages
+    fewer = [more for more in range(parts + 1, array[1] + 1) if array[1] % more == 0 and kind == "throughput"]
+    assert all(_with_parts(network, config, more, kind).round_cycles * 0.99 > whole.round_cycles for more in fewer)
+
+
+def _with_parts(network: Network, config: ArrayConfig, parts: int, kind: str) -> Schedule:
+    return make_schedule(map_network(network, replace(config, drain_parts=parts)), kind)
 
 
 def test_network_beyond_every_array_is_refused():
@@ -143,7 +179,8 @@ def test_array_without_gaps_copies_a_padded_input():
     kinds = [mapping.operation.name for mapping in compile_network(network, config).schedule.mappings]
     assert kinds == ["conv2d", "dense"]
     plain = replace(config, input_gaps=False, interleave=1, hidden_words=200, weight_words=900, parameter_words=90)
-    larger = replace(plain, program_words=16, result_words=99, stages=5, delay_bits=9, unaligned_writes=True, loops=6)
+    larger = replace(plain, program_words=16, result_words=99, stages=5, delay_bits=9, loops=6)
+    larger = replace(larger, drain_parts=1, unaligned_writes=True)
     kinds = [mapping.operation.name for mapping in compile_network(network, larger).schedule.mappings]
     assert kinds == ["copy", "conv2d", "dense"]
 
@@ -203,8 +240,10 @@ def test_weights_and_parameters_hold_the_network():
     bits = config.accumulator_bits
     width = bits + config.shift_bits
     for output in range(10):
-        word, lane = compiled.parameters[output // 4], output % 4
-        bias = word >> width * lane & (1 << bits) - 1
+        tile, lane = divmod(output, lanes)
+        row, place = divmod(lane, config.drain_channels)
+        word = compiled.parameters[tile * config.drain_words + row]
+        bias = word >> width * place & (1 << bits) - 1
         assert (bias ^ 1 << bits - 1) - (1 << bits - 1) == layer.bias[output]
 
 

@@ -10,11 +10,13 @@ RANGES = {
     "lanes": (1, 64),
     "taps": (1, 16),
     "pixels": (1, 4),
+    "drain_parts": (1, 16),
     "weight_bits": (2, 8),
     "activation_bits": (2, 8),
     "input_bits": (8, 8),
     "interleave": (1, 16),
     "accumulator_bits": (2, 53),
+    "logit_bits": (2, 53),
     "multiplier_bits": (0, 16),
     "shift_bits": (1, 6),
     "loops": (2, 10),
@@ -46,7 +48,8 @@ def test_every_number_has_a_range():
 @pytest.mark.parametrize("name", RANGES)
 def test_both_ends_of_a_range_are_taken(name):
     for value in RANGES[name]:
-        assert getattr(ArrayConfig(**{"loops": 10 if name == "pool_loops" else 8, name: value}), name) == value
+        others = {"loops": 10 if name == "pool_loops" else 8, "taps": 16}
+        assert getattr(ArrayConfig(**others | {name: value}), name) == value
 
 
 @pytest.mark.parametrize("name", RANGES)
@@ -90,6 +93,18 @@ def test_a_loop_above_sums_and_pools_walks_the_tiles(loops, pool):
         ArrayConfig(loops=loops, reduction_loops=loops - pool, pool_loops=pool)
 
 
+def test_parts_of_a_word_are_equal():
+    assert [ArrayConfig(lanes=5, taps=6, drain_parts=parts).drain_channels for parts in (1, 2, 3, 6)] == [6, 3, 2, 1]
+    assert [ArrayConfig(lanes=5, taps=6, drain_parts=parts).requantizers for parts in (1, 2, 6)] == [5, 3, 1]
+    with pytest.raises(InputError, match=r"^drain_parts must divide taps \(6\), not be 4$"):
+        ArrayConfig(taps=6, drain_parts=4)
+
+
+def test_a_part_of_a_word_is_aligned():
+    with pytest.raises(InputError, match=r"^unaligned_writes must be False with drain_parts of 2, more than 1$"):
+        ArrayConfig(taps=6, drain_parts=2, unaligned_writes=True)
+
+
 def test_three_columns_are_refused():
     with pytest.raises(InputError, match=r"^pixels must be 1, 2 or 4, not 3$"):
         ArrayConfig(pixels=3)
@@ -127,11 +142,20 @@ def test_json_is_checked_like_arguments():
 
 
 @pytest.mark.parametrize(
-    ("lanes", "taps", "drain_words"),
-    [(1, 1, 1), (16, 8, 2), (17, 8, 3), (5, 7, 1), (5, 3, 2)],
+    ("lanes", "taps", "parts", "drain_words"),
+    [
+        (1, 1, 1, 1),
+        (16, 8, 1, 2),
+        (17, 8, 1, 3),
+        (5, 7, 1, 1),
+        (5, 3, 1, 2),
+        (16, 8, 2, 4),
+        (17, 8, 4, 9),
+        (5, 7, 7, 5),
+    ],
 )
-def test_derived_sizes(lanes, taps, drain_words):
-    config = ArrayConfig(lanes=lanes, taps=taps)
+def test_derived_sizes(lanes, taps, parts, drain_words):
+    config = ArrayConfig(lanes=lanes, taps=taps, drain_parts=parts)
     assert (config.macs, config.drain_words) == (lanes * taps, drain_words)
 
 

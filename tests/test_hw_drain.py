@@ -50,22 +50,22 @@ def simulate(config: ArrayConfig, tiles: list[dict]) -> list[dict]:
 
 
 def reference(config: ArrayConfig, tiles: list[dict]) -> list[dict]:
-    """Each tile's channels in words of `taps`, a word a cycle, of logits one in `taps` cycles; columns in turn."""
-    words = []
+    """Each tile's channels in words, a word a cycle, of logits one in as many cycles as it has; columns in turn."""
+    words, channels = [], config.drain_channels
     for tile in tiles:
         columns = 1 if tile["pools_columns"] else config.pixels
-        for index, start in enumerate(range(0, tile["lanes"], config.taps)):
+        for index, start in enumerate(range(0, tile["lanes"], channels)):
             for column in range(columns if tile["pools_columns"] else tile["columns"]):
-                part = tile["sums"][column][start : min(start + config.taps, tile["lanes"])]
+                part = tile["sums"][column][start : min(start + channels, tile["lanes"])]
                 turn = index * columns + column
                 words.append(
                     {
-                        "cycle": tile["cycle"] + Drain.latency + turn * (config.taps if tile["is_result"] else 1),
+                        "cycle": tile["cycle"] + Drain.latency + turn * (channels if tile["is_result"] else 1),
                         "sums": part,
                         "mask": (1 << len(part)) - 1,
                         "parameter": tile["parameter"] + index,
                         "write": tile["write"] + start + column * tile["column_write"],
-                        "final": tile["final"] and start + config.taps >= tile["lanes"],
+                        "final": tile["final"] and start + channels >= tile["lanes"],
                         "is_result": tile["is_result"],
                         "high": tile["high"],
                         **({"index": turn} if config.pool_loops else {}),
@@ -77,7 +77,7 @@ def reference(config: ArrayConfig, tiles: list[dict]) -> list[dict]:
 def random_tiles(seed: int, config: ArrayConfig, count: int) -> list[dict]:
     """Tiles as close as the drain allows, and some further apart."""
     rng = np.random.default_rng(seed)
-    unit = 1 if config.unaligned_writes else config.taps
+    unit = 1 if config.unaligned_writes else config.drain_channels
     tiles, cycle = [], 2
     for _ in range(count):
         pools = config.pixels == 1 or bool(rng.integers(2))
@@ -119,6 +119,15 @@ def test_random_tiles(lanes, taps, unaligned, pixels, pool_loops):
     assert simulate(config, tiles) == reference(config, tiles)
 
 
+@pytest.mark.parametrize("pixels", [1, 4])
+@pytest.mark.parametrize(("lanes", "taps", "parts"), [(5, 4, 4), (5, 4, 2), (16, 6, 3), (3, 16, 8), (4, 7, 7)])
+def test_random_tiles_in_parts_of_words(lanes, taps, parts, pixels):
+    shape = {"lanes": lanes, "taps": taps, "drain_parts": parts, "pixels": pixels}
+    config = ArrayConfig(**shape, hidden_words=500, parameter_words=64, loops=4, pool_loops=1)
+    tiles = random_tiles(lanes + taps, config, 20)
+    assert simulate(config, tiles) == reference(config, tiles)
+
+
 @pytest.mark.parametrize(
     ("lanes", "taps", "is_result", "cycles"),
     [(1, 8, False, 1), (8, 8, False, 1), (9, 8, False, 2), (16, 1, False, 16), (9, 8, True, 9), (1, 8, True, 1)],
@@ -126,5 +135,6 @@ def test_random_tiles(lanes, taps, unaligned, pixels, pool_loops):
 def test_drain_cycles(lanes, taps, is_result, cycles):
     config = ArrayConfig(lanes=16, taps=taps)
     assert drain_cycles(lanes, config, is_result) == cycles
+    assert drain_cycles(lanes, ArrayConfig(lanes=16, taps=taps, drain_parts=taps), is_result) == lanes
     if not is_result:
         assert drain_cycles(lanes, config, is_result, columns=4) == 4 * cycles

@@ -24,7 +24,7 @@ def every(network, macs: int, kind: str) -> dict[tuple, tuple]:
         if lanes * taps * pixels <= macs:
             compiled = compile_network(network, size_array(network, lanes, taps, pixels, kind=kind), kind)
             config = compiled.config
-            used = config.macs + (min(lanes, taps) if config.multiplier_bits else 0)
+            used = config.macs + (config.requantizers if config.multiplier_bits else 0)
             bits = sum(compiled.memory_bits.values())
             found[lanes, taps, pixels] = (compiled.schedule.round_cycles, used, bits)
     return found

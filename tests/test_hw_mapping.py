@@ -213,7 +213,7 @@ def test_times_are_those_of_the_nest(seed):
             for column in columns_of(mapping, indices, counts):
                 for lane in range(lanes):
                     y, x = divmod(write + column * mapping.column_write + lane, mapping.result.pitch)
-                    turn = lane // mapping.config.taps * mapping.result_columns
+                    turn = lane // mapping.config.drain_channels * mapping.result_columns
                     written[y, x] = max(written[y, x], capture + turn + column)
         for operand in range(operands):
             # A read that meets zero weights only may count too: earlier, or later, than the true ones, never within.
@@ -274,7 +274,7 @@ def test_channels_of_a_pool_share_weights_and_parameters_where_they_have_the_sam
     assert mapping.tiles == 4
     assert mapping.weight_depth == len(mapping.weight_words()) == own_tiles * mapping.sum_steps
     assert mapping.parameter_depth == own_tiles * mapping.config.drain_words
-    assert mapping.by_drain_word(scale.shift, fill=0).shape == (mapping.parameter_depth, 4)
+    assert mapping.by_drain_word(scale.shift, fill=0).shape == (mapping.parameter_depth, mapping.config.drain_channels)
 
 
 def test_seeds_show_every_arrangement():

@@ -46,7 +46,7 @@ def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
     assert answers[0] == {
         "version": 1,
         "taps": 5,
-        "logit_bytes": -(-config.accumulator_bits // 8),
+        "logit_bytes": -(-config.logit_bits // 8),
         "reloadable": False,
         "buffer_bytes": 785,
         "image_bytes": 785,

@@ -65,7 +65,7 @@ class HostLink(wiring.Component):
     def __init__(self, config: ArrayConfig, image_words: int, *, clock_hz: int, silence: int):
         self.config, self.image_words, self.clock_hz, self.silence = config, image_words, clock_hz, silence
         self.buffer_bytes = buffer_bytes(config, image_words)
-        self.logit_bytes = -(-config.accumulator_bits // 8)
+        self.logit_bytes = -(-config.logit_bits // 8)
         loads = {"o_load": Out(stream.Signature(load_beat)), "load_status": In(status_layout)}
         super().__init__(
             {
