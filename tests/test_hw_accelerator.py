@@ -318,6 +318,13 @@ def test_weights_of_wide_words_pass_a_register_more(kind):
     check(case)
 
 
+def test_weights_that_are_put_together_pass_a_register_more():
+    case = Case(random_network(6, SMALL, weight_bits=5), lanes=4, taps=3)
+    config = case.compile().config
+    assert (config.pairs_products, config.weight_stages) == (True, 1)
+    check(case)
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 3, 7, 8, 11, 12, 64])
 def test_many_numbers_of_lanes(lanes):
     check(Case(random_network(lanes, SMALL, multiplier=True), lanes=lanes, taps=3))

@@ -143,6 +143,14 @@ def test_fewest_requantizers_that_cost_no_speed(name, array, kind, parts):
     assert all(_with_parts(network, config, more, kind).round_cycles * 0.99 > whole.round_cycles for more in fewer)
 
 
+def test_fewer_requantizers_keep_no_more_images_in_flight():
+    network = random_network(128, [54, 60, 39, 71])
+    config = size_array(network, 4, 2)
+    fewer = _with_parts(network, config, 2, "throughput")
+    assert (config.drain_parts, config.stages, fewer.stages) == (1, 1, 2)
+    assert fewer.round_cycles == _with_parts(network, config, 1, "throughput").round_cycles
+
+
 def _with_parts(network: Network, config: ArrayConfig, parts: int, kind: str) -> Schedule:
     return make_schedule(map_network(network, replace(config, drain_parts=parts)), kind)
 
