@@ -193,9 +193,9 @@ class ArrayConfig:
     def weight_stages(self) -> int:
         """Registers between weights and multipliers, for the block RAMs of a wide word, of which some are far.
 
-        Also where two weights are put together on their way to one multiplier.
+        Those of a narrower word are too far where two weights are put together on their way to one multiplier.
         """
-        return self.operand_stages if self.weight_word_bits > 1024 or self.pairs_products else 0
+        return self.operand_stages if self.weight_word_bits > (256 if self.pairs_products else 1024) else 0
 
     @property
     def multiplier_stages(self) -> int:

@@ -319,9 +319,10 @@ def test_weights_of_wide_words_pass_a_register_more(kind):
 
 
 def test_weights_that_are_put_together_pass_a_register_more():
-    case = Case(random_network(6, SMALL, weight_bits=5), lanes=4, taps=3)
+    case = Case(random_network(6, SMALL, weight_bits=5), lanes=8, taps=7)
     config = case.compile().config
     assert (config.pairs_products, config.weight_stages) == (True, 1)
+    assert replace(config, lanes=7).weight_stages == 0
     check(case)
 
 
