@@ -92,7 +92,7 @@ FABRICS = {
             "spreader": 12.362,
             "rest": 275.535,
         },
-        clock_mhz=(46, 43),
+        clock_mhz=(52, 46),
     ),
 }
 FABRICS["ice40-lut"] = replace(FABRICS["ice40"], clock_mhz=(105, 105))  # of the same cells, in faster silicon
