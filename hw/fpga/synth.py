@@ -46,7 +46,9 @@ class Family:
 # instead of `abc9`: in the WebAssembly build, abc9 ends yosys without a message on some designs. For iCE40 the
 # step `coarse` is written out without `share`, which takes minutes and shares no adder of ours, and without
 # `ice40_dsp`, which in yosys 0.70 takes the product register of a multiplier for the adder of another one and loses
-# the multiplier. Gowin's pads come last, for its own step puts some at the ports of each module.
+# the multiplier; and fewer than four flip-flops get no enable of their own, for a tile's eight cells share enable and
+# reset: with many sets of them nextpnr finds no place for each. Gowin's pads come last, for its own step puts some at
+# the ports of each module.
 #
 # For ECP5 and iCE40 abc runs {mapping} in place of yosys's own script: it also makes the deepest paths shorter before
 # it maps them to tables. Gowin's clock falls with it.
@@ -85,7 +87,7 @@ ICE40_END = """
     opt
     memory -nomap
     opt_clean
-    synth_ice40 -top {top} -run map_ram:map_luts
+    synth_ice40 -dffe_min_ce_use 4 -top {top} -run map_ram:map_luts
     techmap -map +/ice40/latches_map.v
     abc -dress -lut 4 {mapping}
     ice40_wrapcarry -unwrap
