@@ -46,9 +46,9 @@ class Family:
 # instead of `abc9`: in the WebAssembly build, abc9 ends yosys without a message on some designs. For iCE40 the
 # step `coarse` is written out without `share`, which takes minutes and shares no adder of ours, and without
 # `ice40_dsp`, which in yosys 0.70 takes the product register of a multiplier for the adder of another one and loses
-# the multiplier; and fewer than four flip-flops get no enable of their own, for a tile's eight cells share enable and
-# reset: with many sets of them nextpnr finds no place for each. Gowin's pads come last, for its own step puts some at
-# the ports of each module.
+# the multiplier. The eight cells of an iCE40 tile share one enable: where few flip-flops each have their own, nextpnr
+# may find no placement, so fewer than four get none. Gowin's pads come last, for its own step puts some at the ports
+# of each module.
 #
 # For ECP5 and iCE40 abc runs {mapping} in place of yosys's own script: it also makes the deepest paths shorter before
 # it maps them to tables. Gowin's clock falls with it.
