@@ -332,9 +332,9 @@ class Accelerator(wiring.Component):
             m.d.comb += [
                 position.elements.eq(activations),
                 position.is_signed.eq(delayed(m, word.tile.writes_signed, latency)),
-                position.index.eq(delayed(m, word.index, latency)),
                 position.starts.eq(delayed(m, word.tile.starts_pool, latency)),
                 max_pool.i.valid.eq(delayed(m, valid, latency, reset=True)),
+                max_pool.next_index.eq(delayed(m, word.index, latency - 1)),
                 written.eq(max_pool.elements),
             ]
             latency += MaxPool.latency

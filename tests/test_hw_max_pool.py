@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from rtl import run
@@ -17,14 +19,15 @@ def test_each_word_keeps_the_greatest_since_its_start(lanes, taps, pixels, is_si
     greatest, expected, found = {}, [], []
 
     async def testbench(ctx):
-        for _ in range(200):
-            index, valid = int(rng.integers(words)), bool(rng.random() < 0.8)
+        indices = [0, *rng.integers(words, size=200).tolist()]
+        for index, following in pairwise(indices):
+            valid = bool(rng.random() < 0.8)
             starts = index not in greatest or bool(rng.random() < 0.3)
             elements = rng.integers(low, high, taps)
             ctx.set(pool.i.valid, valid)
             ctx.set(pool.i.payload.elements, (elements & 31).tolist())
             ctx.set(pool.i.payload.is_signed, is_signed)
-            ctx.set(pool.i.payload.index, index)
+            ctx.set(pool.next_index, following)
             ctx.set(pool.i.payload.starts, starts)
             best = elements if starts else np.maximum(greatest[index], elements)
             if valid:
