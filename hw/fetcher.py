@@ -28,8 +28,8 @@ class Fetcher(wiring.Component):
     -------
     header: In(header_layout).
     address, enable: Out, instruction: In: the program memory, whose output register `enable` moves on.
-    next: Out(instruction_layout), valid: Out(1): the instruction that starts next. upcoming_wait: Out, `wait` of
-        the one behind it, which takes its place with `enable`.
+    next: Out(instruction_layout), valid: Out(1): the instruction that starts next.
+    upcoming, upcoming_valid: Out, likewise: the one behind it, which takes its place with `enable`.
     take: In(1), with `valid`, it starts. divert: In(1), drop it; the drain segment comes next.
 
     An instruction a cycle; 2 cycles from a reset to the first one.
@@ -45,7 +45,8 @@ class Fetcher(wiring.Component):
                 "instruction": In(instruction_layout(config)),
                 "next": Out(instruction_layout(config)),
                 "valid": Out(1),
-                "upcoming_wait": Out(instruction_layout(config)["wait"].shape),
+                "upcoming": Out(instruction_layout(config)),
+                "upcoming_valid": Out(1),
                 "take": In(1),
                 "divert": In(1),
             }
@@ -54,21 +55,21 @@ class Fetcher(wiring.Component):
     def elaborate(self, platform):
         """Build the address, and the register behind the memory's."""
         m = Module()
-        following, read = Signal.like(self.address), Signal()  # `read`: the memory's register holds an instruction
+        following = Signal.like(self.address)
         next_instruction = Signal(self.next.shape(), reset_less=True)
         m.d.comb += [
             self.next.eq(next_instruction),
-            self.upcoming_wait.eq(self.instruction.wait),
+            self.upcoming.eq(self.instruction),
             self.enable.eq(self.take | ~self.valid),
-            self.address.eq(Mux(read & self.instruction.ends_segment, 0, following)),
+            self.address.eq(Mux(self.upcoming_valid & self.instruction.ends_segment, 0, following)),
         ]
         with m.If(self.divert):
-            m.d.sync += [following.eq(self.header.drain_start), read.eq(0), self.valid.eq(0)]
+            m.d.sync += [following.eq(self.header.drain_start), self.upcoming_valid.eq(0), self.valid.eq(0)]
         with m.Elif(self.enable):
             m.d.sync += [
                 following.eq(self.address + 1),
-                read.eq(1),
+                self.upcoming_valid.eq(1),
                 next_instruction.eq(self.instruction),
-                self.valid.eq(read),
+                self.valid.eq(self.upcoming_valid),
             ]
         return m

@@ -11,7 +11,8 @@ loaded image in. `divert`: at the end of a round, fetch the drain instead of the
 to start, but an image or room for its logits is missing.
 
 What a start depends on is kept in flags and in counters whose sign is the answer, so that no comparison
-stands between the end of one instruction and the start of the next.
+stands between the end of one instruction and the start of the next. Whether an instruction may start is found
+a cycle before, from `next` if that stays and from `upcoming` if that takes its place.
 """
 
 from amaranth import Cat, Module, Mux, Signal
@@ -24,9 +25,9 @@ from hw.program import header_layout, instruction_layout
 
 ADMIT_CYCLES = 2
 """Cycles from `arrives` to the first one in which the body can start with that image."""
-ROOM_CYCLES = 2
+ROOM_CYCLES = 3
 """Cycles from a logit that leaves to the first one in which its room can be reserved again."""
-RESERVE_CYCLES = 3
+RESERVE_CYCLES = 4
 """Least cycles between the starts of two operations that give logits: until then their room is being counted."""
 
 
@@ -40,7 +41,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     header: In(header_layout).
-    next, valid, advance, upcoming_wait: In, divert: Out: the fetcher, which takes `start` as well.
+    next, valid, upcoming, upcoming_valid, advance: In, divert: Out: the fetcher, which takes `start` as well.
     start, enable, odd: Out, to the nest, with `next`; running, done, moves: In, from it.
     arrives: In(1), one more image may be admitted.
     taken: In(1), a logit has left.
@@ -56,8 +57,9 @@ class Sequencer(wiring.Component):
                 "header": In(header_layout(config)),
                 "next": In(instruction_layout(config)),
                 "valid": In(1),
+                "upcoming": In(instruction_layout(config)),
+                "upcoming_valid": In(1),
                 "advance": In(1),
-                "upcoming_wait": In(instruction_layout(config)["wait"].shape),
                 "divert": Out(1),
                 "start": Out(1),
                 "enable": Out(1),
@@ -77,37 +79,68 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         """Build the start condition and what it depends on."""
         m = Module()
-        instruction, at_boundary = self.next, Signal(init=1)  # `next` begins the body
-        rests, free, admit, draining = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += rests.eq(self.moves & (self.done | ~self.running))
-        m.d.comb += free.eq(rests & self.valid & self._delay_is_over(m, rests))
-        loaded = self._loaded(m, admit)
-        unfinished = self._images_in_flight(m, admit, at_boundary, draining)
-        needs_room = instruction.is_result & self.enable
-        has_room, is_empty = self._room(m, needs_room)
+        rests, delay_is_over, turns, admit = Signal(), Signal(), Signal(), Signal()
+        at_boundary, draining = Signal(init=1), Signal()  # `next` begins the body; the drain segment runs
         m.d.comb += [
-            self.start.eq(free & (~at_boundary | loaded) & (~needs_room | has_room)),
+            rests.eq(self.moves & (self.done | ~self.running)),
+            delay_is_over.eq(self._delay_is_over(m, rests)),
+            turns.eq(self.valid & self.next.ends_segment),
             admit.eq(self.start & at_boundary),
-            self.divert.eq(free & at_boundary & ~loaded & unfinished),
         ]
+        loaded, loads, loads_behind = self._loaded(m, admit)
+        unfinished, following, following_unfinished = self._images_in_flight(m, turns, draining)
+        needs_room, following_needs_room = Signal(), Signal()
+        m.d.comb += following_needs_room.eq(self.upcoming.is_result & following)
+        with m.If(self.advance):
+            m.d.sync += [self.enable.eq(following), needs_room.eq(following_needs_room)]
+        has_room, is_empty = self._room(m, needs_room)
+
+        # What the next cycle brings: whether its `next` is valid, begins the body, may start, or leaves for the drain.
+        valid, begins, is_loaded, has_unfinished, may_start = Signal(), Signal(), Signal(), Signal(), Signal()
+        with m.If(self.advance):
+            m.d.comb += [
+                valid.eq(self.upcoming_valid),
+                begins.eq(Mux(self.valid, self.next.ends_segment, at_boundary)),
+                is_loaded.eq(Mux(self.valid & at_boundary, loads_behind, loads)),
+                has_unfinished.eq(following_unfinished),
+                may_start.eq(~following_needs_room | (has_room & ~(self.valid & needs_room))),
+            ]
+        with m.Else():
+            m.d.comb += [
+                valid.eq(self.valid & ~self.divert),
+                begins.eq(at_boundary),
+                is_loaded.eq(loads),
+                has_unfinished.eq(unfinished),
+                may_start.eq(~needs_room | has_room),
+            ]
+        ready, leaves = Signal(), Signal()
+        m.d.sync += [
+            ready.eq(valid & (~begins | is_loaded) & may_start),
+            leaves.eq(valid & begins & ~is_loaded & has_unfinished),
+        ]
+        m.d.comb += [
+            self.start.eq(rests & delay_is_over & ready),
+            self.divert.eq(rests & delay_is_over & leaves),
+        ]
+
         # The first cycle in which an instruction could start is not yet one in which it waits.
         late = Signal(init=1)
         with m.If(self.moves):
-            m.d.sync += late.eq((late | free) & ~self.start & ~self.divert)
+            m.d.sync += late.eq((late | (rests & delay_is_over & self.valid)) & ~self.start & ~self.divert)
         waits = late & self.moves
         m.d.comb += [
             self.waits_input.eq(waits & at_boundary & ~loaded),
-            self.waits_output.eq(waits & (~at_boundary | loaded) & needs_room & ~has_room),
+            self.waits_output.eq(waits & (~at_boundary | loaded) & needs_room & ~ready),
             self.quiet.eq(self.valid & at_boundary & ~self.running & ~loaded & ~unfinished & is_empty),
         ]
         place = Signal.like(self.current)
         with m.If(self.start):
             m.d.sync += [
                 self.current.eq(place),
-                place.eq(Mux(instruction.ends_segment, 0, place + 1)),
-                at_boundary.eq(instruction.ends_segment),
+                place.eq(Mux(turns, 0, place + 1)),
+                at_boundary.eq(turns),
             ]
-            with m.If(instruction.ends_segment):
+            with m.If(turns):
                 m.d.sync += draining.eq(0)
         with m.If(self.divert):
             m.d.sync += [place.eq(self.header.drain_start), at_boundary.eq(0), draining.eq(1)]
@@ -115,40 +148,47 @@ class Sequencer(wiring.Component):
 
     def _delay_is_over(self, m: Module, rests: Signal):
         """Count the cycles since the last step down, from `wait` of the next instruction; negative at the end."""
-        left, started = Signal.like(self.upcoming_wait, init=-1), Signal()  # nothing is waited for behind a reset
+        left, started = Signal.like(self.upcoming.wait, init=-1), Signal()  # nothing is waited for behind a reset
         with m.If(self.start):
             m.d.sync += started.eq(1)
         with m.If(self.start | (self.advance & started)):
-            m.d.sync += left.eq(self.upcoming_wait)
+            m.d.sync += left.eq(self.upcoming.wait)
         with m.Elif(rests & ~left[-1]):
             m.d.sync += left.eq(left - 1)
         return left[-1]
 
-    def _loaded(self, m: Module, admit: Signal) -> Signal:
-        """Count the images that may be admitted, two at most; returns whether there is one."""
+    def _loaded(self, m: Module, admit: Signal) -> tuple:
+        """Count the images that may be admitted, two at most.
+
+        Returns whether there is one, and whether there is one in the next cycle, if none is admitted and if one is.
+        """
         one, two, arrives = Signal(), Signal(), Signal()
         m.d.sync += arrives.eq(self.arrives)
         m.d.sync += one.eq(Mux(admit, two | arrives, one | arrives))
         m.d.sync += two.eq(Mux(admit, two & arrives, two | (one & arrives)))
-        return one
+        return one, one | arrives, two | arrives
 
-    def _images_in_flight(self, m: Module, admit: Signal, at_boundary: Signal, draining: Signal):
-        """Keep a bit for each age: whether the image admitted so many rounds ago exists.
+    def _images_in_flight(self, m: Module, turns: Signal, draining: Signal) -> tuple:
+        """Keep a bit for each age: whether that image exists; where `next` begins the body, age 0 is to be admitted.
 
-        Returns whether one is unfinished: an image is finished after as many rounds as the program has stages.
+        Returns whether one is unfinished, for an image is finished after as many rounds as the program has stages;
+        of `upcoming` if it takes the place of `next`, whether its image exists, and whether one is unfinished then.
         """
         stages, age = self.config.stages, self.next.age
-        in_flight, parity = Signal(stages), Signal(init=1)
-        visible, newest = Signal(stages), Signal()
-        m.d.comb += visible.eq(Mux(at_boundary, Cat(1, in_flight)[:stages], in_flight))
-        m.d.comb += newest.eq(Mux(at_boundary, ~parity, parity))
-        m.d.comb += self.enable.eq(visible.bit_select(age, 1))
+        exists, following, newest = Signal(stages, init=1), Signal(stages), Signal()
+        m.d.comb += following.eq(Mux(turns, Cat(1, Mux(draining, 0, exists)), exists))
+        with m.If(self.start):
+            m.d.sync += exists.eq(following)
+        with m.If(self.divert):
+            m.d.sync += exists.eq(exists >> 1)
+        with m.If((self.start & turns) | self.divert):
+            m.d.sync += newest.eq(~newest)
         m.d.comb += self.odd.eq(newest ^ (age[0] if len(age) else 0))
-        with m.If(admit):
-            m.d.sync += [in_flight.eq(visible), parity.eq(newest)]
-        with m.If(self.start & self.next.ends_segment & draining):
-            m.d.sync += in_flight.eq(0)
-        return Cat(in_flight[each] & (self.header.stages > each + 1) for each in range(stages)).any()
+        unfinished, following_unfinished = (
+            Cat(images[rounds] & (self.header.stages > rounds) for rounds in range(1, stages)).any()
+            for images in (exists, following)
+        )
+        return unfinished, following.bit_select(self.upcoming.age, 1), following_unfinished
 
     def _room(self, m: Module, needs_room) -> tuple:
         """Reserve room for logits a whole image at a time.

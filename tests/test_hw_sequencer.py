@@ -69,6 +69,8 @@ class Trace:
     async def _play(self, ctx):
         sequencer, program = self._sequencer, self.instructions
         words = [encode(each, self.config) for each in program]
+        # What is read where no instruction is: one that asks for all that a sequencer could wait for.
+        none = encode(replace(program[0], is_result=True, ends_segment=True, delay=1), self.config)
         left, full, next_image, logits = 0, 0, 0, []
         upcoming, address = [None, None], 0  # `next` and the one behind it, by index; where the one after lies
         odd = 0
@@ -80,10 +82,12 @@ class Trace:
                 full |= buffer
                 next_image += 1
             taken = bool(logits) and logits[0] <= cycle and self._takes(cycle)
-            done, wait = left == 1, -1 if upcoming[1] is None else program[upcoming[1]].delay - 1
-            ctx.set(sequencer.next.as_value(), 0 if upcoming[0] is None else words[upcoming[0]])
-            ctx.set(sequencer.valid, upcoming[0] is not None)
-            ctx.set(sequencer.upcoming_wait, wait)
+            done = left == 1
+            for port, valid, index in zip(
+                (sequencer.next, sequencer.upcoming), (sequencer.valid, sequencer.upcoming_valid), upcoming, strict=True
+            ):
+                ctx.set(port.as_value(), none if index is None else words[index])
+                ctx.set(valid, index is not None)
             ctx.set(sequencer.running, left > 0)
             ctx.set(sequencer.done, done)
             ctx.set(sequencer.moves, moves)
@@ -179,6 +183,17 @@ def test_distance_between_starts_is_the_delay(seed):
     assert [start.index for start in trace.starts[:-1]] == [
         number % len(body) for number in range(len(trace.starts) - 1)
     ]
+
+
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize(("body", "drain"), [(1, 0), (1, 1), (2, 1), (1, 2)])
+def test_a_step_a_cycle_where_no_delay_is_asked_for(body, drain, images):
+    step = instruction(1, 0, releases_input=True)
+    instructions = program([step] + [replace(step, age=1)] * (body - 1), [step] * drain)
+    trace = Trace(instructions, body, 2 if drain else 1, [0] * images, 60)
+    assert observed(trace) == reference(instructions, body, [images])
+    for found, expected in idle(trace):
+        assert found == expected
 
 
 @pytest.mark.parametrize("images", [1, 2, 3, 6])
