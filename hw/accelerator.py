@@ -19,6 +19,7 @@ from hw.classifier import Classifier, result_layout
 from hw.column_max import ColumnMax
 from hw.config import ArrayConfig
 from hw.drain import Drain
+from hw.event_counter import EventCounter
 from hw.fetcher import Fetcher
 from hw.loader import Loader, pixels_layout
 from hw.loop_nest import LoopNest
@@ -73,7 +74,7 @@ class Latencies:
 
 
 class Counters(wiring.Signature):
-    """Event counts since reset, 32 bits each, wrapping.
+    """Event counts since reset, 32 bits each, wrapping; a cycle's events are counted `COUNT_CYCLES` later.
 
     Members
     -------
@@ -214,9 +215,8 @@ class Accelerator(wiring.Component):
             "stalled_output": sequencer.waits_output,
         }
         for name, event in events.items():
-            counter = getattr(self.counters, name)
-            with m.If(event):
-                m.d.sync += counter.eq(counter + 1)
+            m.submodules[f"count_{name}"] = counter = EventCounter()
+            m.d.comb += [counter.event.eq(event), getattr(self.counters, name).eq(counter.count)]
         m.d.comb += [self.status.running.eq(nest.running & moves), self.status.instruction.eq(sequencer.current)]
         return m
 

@@ -69,10 +69,12 @@ class Loader(wiring.Component):
         """Build the beat counter, the two flags, and the way of a beat to the memory."""
         m = Module()
         address, header = input_address(self.config), self.header
-        odd, beat, following = Signal(), Signal(header.image_words.shape()), Signal(address)
+        odd, following = Signal(), Signal(address)
+        # Beats behind this one, less one: negative at the last. An image takes half of the memory: the sign has a bit.
+        left = Signal(len(header.image_words), reset_less=True)
         free, begins, ends, ends_image = Signal(), Signal(init=1), Signal(), Signal()
         start = Signal(address)  # where the beat goes
-        is_last = beat == header.image_words - 1
+        is_last = Mux(begins, header.image_words == 1, left[-1])
         m.d.comb += [
             free.eq(~self.full.bit_select(odd, 1) & ~(self.pause & begins)),
             ends_image.eq(self.written & ends),
@@ -110,8 +112,9 @@ class Loader(wiring.Component):
                 self.empty.eq(begins & (self.full == 0)),
             ]
         with m.If(self.written):
-            m.d.sync += [beat.eq(beat + 1), begins.eq(ends), following.eq(self.next_start)]
+            m.d.sync += [begins.eq(ends), following.eq(self.next_start)]
+            m.d.sync += left.eq(Mux(begins, header.image_words - 3, left - 1))
         with m.If(ends_image):
-            m.d.sync += [beat.eq(0), odd.eq(~odd)]
+            m.d.sync += odd.eq(~odd)
         m.d.sync += self.full.eq((self.full & ~self.release) | Mux(ends_image, Mux(odd, 0b10, 0b01), 0))
         return m

@@ -154,6 +154,6 @@ class _Testbench:
             _, _, ready, valid, word, load_ready, *status = await ctx.tick().sample(*samples)
             if status and status[0] and not bench.answered:
                 self.instruction_cycles[status[1]] += 1
-            bench.clock(ready, valid, word, load_ready)
-            if bench.answered and not self.counters:
+            if bench.answered and not self.counters:  # the cycle of the last result is counted
                 self.counters = {name: ctx.get(counter) for name, counter in self._counters.items()}
+            bench.clock(ready, valid, word, load_ready)

@@ -49,7 +49,7 @@ def loads(dut):
 
 
 async def clock(dut, edge, bench, names, cycles=None):
-    """Run the bench until it is done, or for so many cycles; return the named counters right after the last result.
+    """Run the bench until it is done, or for so many cycles; return the named counters as of the last result.
 
     This loop runs once a cycle, so it reads a payload only with its valid, and writes only what changes.
     """
@@ -59,7 +59,7 @@ async def clock(dut, edge, bench, names, cycles=None):
     if reloadable:
         load, load_valid, load_ready = dut.i_load__payload, dut.i_load__valid, dut.i_load__ready
     source, sink = bench.source, bench.sink
-    counters = {}
+    counters, was_answered = {}, False
     was_valid = was_ready = was_payload = None
     while not bench.done and bench.cycle != cycles:
         if source.payload != was_payload:
@@ -71,8 +71,9 @@ async def clock(dut, edge, bench, names, cycles=None):
         if reloadable:
             load.value, load_valid.value = bench.load.payload, bench.load.valid
         await edge
-        if bench.answered and not counters:
+        if was_answered and not counters:  # the cycle of the last result is counted
             counters = {name: getattr(dut, f"counters__{name}").value.to_unsigned() for name in names}
+        was_answered = bench.answered
         try:
             valid = bool(result_valid.value)
             taken = reloadable and bool(load_ready.value)

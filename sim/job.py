@@ -97,7 +97,7 @@ class Simulation:
     labels: int64 (n,).
     result_cycles: int64 (n,) cycle in which the last beat of each image was taken; 0 is the first one without reset.
     loaded_cycle: cycle in which the last pixels of the first image were taken.
-    counters: the accelerator's counters right after the last result.
+    counters: the accelerator's counters, of all cycles up to the last result.
     seconds: wall time of the steps "build" and "run".
     instruction_cycles: cycles that each instruction ran, where that was asked for.
     """

@@ -143,6 +143,7 @@ int main(int argc, char** argv) {
     std::fclose(trace);
 #endif
     std::fwrite(&loaded_cycle, sizeof loaded_cycle, 1, results);
+    edge(top);  // the counters tell of the last result
 #define COUNTER(name)                                  \
     {                                                  \
         const uint64_t value = top.PORT(counters, name);   \
