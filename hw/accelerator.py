@@ -238,7 +238,7 @@ class Accelerator(wiring.Component):
             nest.enable.eq(sequencer.enable),
             nest.odd.eq(sequencer.odd),
             sequencer.running.eq(nest.running),
-            sequencer.done.eq(nest.done),
+            sequencer.rests.eq(nest.rests),
         ]
 
     def _connect_loader(self, m: Module, nest: LoopNest, loader: Loader, moves: Signal) -> Signal:

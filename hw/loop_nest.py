@@ -84,10 +84,10 @@ class LoopNest(wiring.Component):
 
     Members
     -------
-    start: In(1), takes `instruction`, `odd` and `enable`; allowed if not `running` or with `done`.
+    start: In(1), takes `instruction`, `odd` and `enable`; allowed where it `rests`.
     instruction: In(instruction_layout). odd: In(1), parity of the image, picks the base addresses.
     enable: In(1), whether the steps are real; otherwise they pass the time.
-    running: Out(1), a step is under way in this cycle. done: Out(1), it is the last one.
+    running: Out(1), a step is under way in this cycle. rests: Out(1), none is, or the last one.
     o: Out(pipeline(step_layout)), the steps, `latency` cycles after their place in `running`.
     release: Out(2), with the last step of an operation that frees an input buffer: which one.
 
@@ -103,7 +103,7 @@ class LoopNest(wiring.Component):
                 "odd": In(1),
                 "enable": In(1),
                 "running": Out(1),
-                "done": Out(1),
+                "rests": Out(1, init=1),
                 "o": Out(pipeline(step_layout(config))),
                 "release": Out(2),
             }
@@ -119,57 +119,61 @@ class LoopNest(wiring.Component):
         m = Module()
         chosen, step, latency = self.instruction, self.o.payload, self.latency(self.config)
         kept = Signal(chosen.shape(), reset_less=True)
-        odd, enabled, release, ends = Signal(reset_less=True), Signal(), Signal(2), Signal()
+        odd, enabled, release = Signal(reset_less=True), Signal(), Signal(2)
         begins = Signal()  # the step is the first one of its operation
         # Whatever instruction is offered while no other one runs is taken over and over; `start` only sets it going.
-        rests = Signal()
-        m.d.comb += rests.eq(self.done | ~self.running)
-        m.d.sync += [begins.eq(self.start), self.running.eq(self.start | ~rests)]
-        with m.If(rests):
+        m.d.sync += [begins.eq(self.start), self.running.eq(self.start | ~self.rests)]
+        with m.If(self.rests):
             m.d.sync += [kept.eq(chosen), odd.eq(self.odd), enabled.eq(self.enable)]
             m.d.sync += release.eq(Mux(chosen.releases_input & self.enable, Mux(self.odd, 0b10, 0b01), 0))
 
         at_end = self._count(m, kept)
-        described = self._describe(m, kept, at_end, rests)
-        m.d.comb += [ends.eq(_all(at_end)), self.done.eq(self.running & ends), described.ends.eq(ends)]
+        described = self._describe(m, kept, at_end)
         if self.config.follows_input:
             m.d.comb += described.odd.eq(odd)
         m.d.comb += [
             step.eq(delayed(m, described, latency)),
             self.o.valid.eq(delayed(m, self.running & enabled, latency, reset=True)),
-            self.release.eq(delayed(m, Mux(self.done, release, 0), latency, reset=True)),
+            self.release.eq(delayed(m, Mux(self.running & self.rests, release, 0), latency, reset=True)),
         ]
         self._address(m, kept, odd, at_end, begins)
         return m
 
     def _count(self, m: Module, kept) -> list:
-        """Count each level down, negative at its end; returns which ones are at their ends.
+        """Count each level down, and find a cycle before whether a step is the last one; returns who is at its end.
 
-        What starts anew is told without `rests`, which would come late: a level that is counted on has all inner ones
-        at their ends, so that behind the last step it is one with all outer ones at theirs.
+        A step before the last one advances a level to its end; all outer ones are there, and all inner ones have but
+        one iteration, so that they are there for good.
         """
-        lefts = [
-            Signal(level.rest.shape(), name=f"left_{index}", reset_less=True) for index, level in enumerate(kept.levels)
-        ]
-        at_end, idle = [left[-1] for left in lefts], ~self.running
-        levels = zip(lefts, kept.levels, self.instruction.levels, strict=True)
-        for index, (left, level, next_level) in enumerate(levels):
-            is_next, starts = idle | _all(at_end[index + 1 :]), idle | at_end[index]
-            term = Mux(starts, Mux(is_next, next_level.rest, level.rest), -1).as_unsigned()[: len(left)]
-            total = gated_sum(m, f"counter_{index}", left.as_unsigned(), term, starts)
-            with m.If(idle | _all(at_end[:index])):
+        at_end, single, end_nears = [], [], []
+        for index, (level, next_level) in enumerate(zip(kept.levels, self.instruction.levels, strict=True)):
+            left = Signal(level.rest.shape(), name=f"left_{index}", reset_less=True)
+            ends, only = (Signal(name=f"{name}_{index}", reset_less=True) for name in ("at_end", "single"))
+            term = Mux(self.rests | ends, Mux(self.rests, next_level.rest, level.rest), -1).as_unsigned()[: len(left)]
+            total = gated_sum(m, f"counter_{index}", left.as_unsigned(), term, self.rests | ends)
+            with m.If(self.rests | _all(at_end)):
                 m.d.sync += left.eq(total)
+                m.d.sync += ends.eq(Mux(self.rests, _is_last(next_level.rest), Mux(ends, only, _is_next_to_last(left))))
+            with m.If(self.rests):
+                m.d.sync += only.eq(_is_last(next_level.rest))
+            end_nears.append(_all(single) & _is_next_to_last(left))
+            at_end.append(ends)
+            single.append(only)
+        next_is_last = reduce(or_, (nears & _all(at_end[index + 1 :]) for index, nears in enumerate(end_nears)))
+        is_one_step = _all(_is_last(level.rest) for level in self.instruction.levels)
+        m.d.sync += self.rests.eq(Mux(self.rests, ~self.start | is_one_step, next_is_last))
         return at_end
 
-    def _describe(self, m: Module, kept, at_end: list, rests: Signal) -> Signal:
+    def _describe(self, m: Module, kept, at_end: list) -> Signal:
         """All of a step but its addresses."""
         config, step = self.config, Signal(step_layout(self.config), name="step")
         pool_at_end = _all(at_end[config.reduction_loops : config.tile_loop])
         sum_ends, first = _all(at_end[: config.reduction_loops]), Signal()
-        m.d.sync += first.eq(rests | sum_ends)
+        m.d.sync += first.eq(self.rests | sum_ends)
         m.d.comb += [
             step.first.eq(first),
             step.last.eq(sum_ends),
+            step.ends.eq(self.rests),
             step.reads_hidden.eq(kept.reads_hidden),
             step.reads_signed.eq(Mux(at_end[config.reduction_loops - 1], kept.reads_signed[1], kept.reads_signed[0])),
             step.tile.lanes.eq(Mux(at_end[config.tile_loop], kept.last_lanes, kept.tile_lanes)),
@@ -187,7 +191,7 @@ class LoopNest(wiring.Component):
             ]
         if config.pool_loops:
             starts_pool = Signal()
-            with m.If(rests):
+            with m.If(self.rests):
                 m.d.sync += starts_pool.eq(1)
             with m.Elif(sum_ends):
                 m.d.sync += starts_pool.eq(pool_at_end)
@@ -229,6 +233,16 @@ class LoopNest(wiring.Component):
 def _address_stages(config: ArrayConfig) -> int:
     """Cycles of an address counter; all have as many, for their addresses belong together."""
     return 1 + (read_address(config).unaligned or write_address(config).unaligned)
+
+
+def _is_last(left: Value) -> Value:
+    """Whether a level with so much left is in its last iteration: -2."""
+    return left[-1] & ~left[0]
+
+
+def _is_next_to_last(left: Value) -> Value:
+    """Whether a level with so much left is in the iteration before its last one: -1."""
+    return left[-1] & left[0]
 
 
 def _all(conditions):

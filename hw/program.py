@@ -147,8 +147,8 @@ def hidden_address(config: ArrayConfig) -> AddressLayout:
 def instruction_layout(config: ArrayConfig) -> data.StructLayout:
     """Layout of one program word.
 
-    Counts are laid down as what is left after the first iteration, less one, so that a counter is negative at its
-    end: `rest` is the count of a level less 2, `wait` the delay less 1.
+    Counts are laid down so that the sign of a counter tells its end: `wait` is the delay less 1, and `rest` the count
+    of a level less 3, that is -2 in the last iteration and -1 in the one before it.
     """
     read, write = read_address(config), write_address(config)
     weight, parameter = ceil_log2(config.weight_words), ceil_log2(config.parameter_words)
@@ -234,7 +234,7 @@ def encode(instruction: Instruction, config: ArrayConfig) -> int:
     values = {field.name: getattr(instruction, field.name) for field in fields(Instruction)}
     values["levels"] = [
         {
-            "rest": level.count - 2,
+            "rest": level.count - 3,
             "read_step": read.split(level.read_step),
             "weight_step": level.weight_step % weight_words,
             "write_step": write.split(level.write_step),
@@ -264,7 +264,7 @@ def decode(word: int, config: ArrayConfig) -> Instruction:
     read, write = read_address(config), write_address(config)
     levels = tuple(
         Level(
-            count=level.rest + 2,
+            count=level.rest + 3,
             read_step=read.join(level.read_step),
             weight_step=level.weight_step,
             write_step=write.join(level.write_step),

@@ -42,7 +42,7 @@ class Sequencer(wiring.Component):
     -------
     header: In(header_layout).
     next, valid, upcoming, upcoming_valid, advance: In, divert: Out: the fetcher, which takes `start` as well.
-    start, enable, odd: Out, to the nest, with `next`; running, done, moves: In, from it.
+    start, enable, odd: Out, to the nest, with `next`; running, rests, moves: In, from it.
     arrives: In(1), one more image may be admitted.
     taken: In(1), a logit has left.
     waits_input, waits_output: Out(1), no step is made because an image, or room for its logits, is missing.
@@ -65,7 +65,7 @@ class Sequencer(wiring.Component):
                 "enable": Out(1),
                 "odd": Out(1),
                 "running": In(1),
-                "done": In(1),
+                "rests": In(1),
                 "moves": In(1),
                 "arrives": In(1),
                 "taken": In(1),
@@ -82,7 +82,7 @@ class Sequencer(wiring.Component):
         rests, delay_is_over, turns, admit = Signal(), Signal(), Signal(), Signal()
         at_boundary, draining = Signal(init=1), Signal()  # `next` begins the body; the drain segment runs
         m.d.comb += [
-            rests.eq(self.moves & (self.done | ~self.running)),
+            rests.eq(self.moves & self.rests),
             delay_is_over.eq(self._delay_is_over(m, rests)),
             turns.eq(self.valid & self.next.ends_segment),
             admit.eq(self.start & at_boundary),

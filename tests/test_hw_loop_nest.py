@@ -81,8 +81,8 @@ def reference(config, instruction, strides, *, enable, odd) -> list[dict]:
 
 
 def simulate(config, runs: list[tuple]) -> list[list[dict]]:
-    """What the nest does in each run (instruction, enable, odd, idle); with 0 idle cycles it starts with `done`."""
-    nest, cycles = LoopNest(config), []  # of each cycle: whether a step is under way, whether the last one, and `o`
+    """Steps of each run (instruction, enable, odd, idle); without idle cycles it starts in the last step."""
+    nest, cycles = LoopNest(config), []  # of each cycle: `running`, `rests` and `o`
 
     def observe(ctx):
         step = ctx.get(nest.o.payload)
@@ -108,13 +108,13 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
     async def testbench(ctx):
         async def tick():
             await ctx.tick()
-            cycles.append((ctx.get(nest.running), ctx.get(nest.done), observe(ctx)))
+            cycles.append((ctx.get(nest.running), ctx.get(nest.rests), observe(ctx)))
 
         for instruction, enable, odd, idle in runs:
             for _ in range(idle):
                 ctx.set(nest.start, 0)
                 await tick()
-                assert cycles[-1][:2] == (0, 0)
+                assert cycles[-1][:2] == (0, 1)
             ctx.set(nest.instruction.as_value(), encode(instruction, config))
             ctx.set(nest.enable, enable)
             ctx.set(nest.odd, odd)
@@ -132,7 +132,7 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
             assert cycles[-1][:2] == (1, 1)
         for _ in range(LoopNest.latency(config)):
             await tick()
-            assert cycles[-1][:2] == (0, 0)
+            assert cycles[-1][:2] == (0, 1)
 
     run(nest, testbench)
     latency = LoopNest.latency(config)
@@ -140,7 +140,7 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
     for _, _, step in cycles[:latency]:
         assert not step["valid"]
         assert not step["release"]
-    for (running, done, _), (_, _, step) in zip(cycles, cycles[latency:], strict=False):
+    for (running, rests, _), (_, _, step) in zip(cycles, cycles[latency:], strict=False):
         if not running:
             assert not step["valid"]
             assert not step["release"]
@@ -148,7 +148,7 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
         if ended:
             results.append([])
         results[-1].append(step)
-        ended = done
+        ended = rests
     return results
 
 

@@ -89,7 +89,7 @@ class Trace:
                 ctx.set(port.as_value(), none if index is None else words[index])
                 ctx.set(valid, index is not None)
             ctx.set(sequencer.running, left > 0)
-            ctx.set(sequencer.done, done)
+            ctx.set(sequencer.rests, left <= 1)
             ctx.set(sequencer.moves, moves)
             ctx.set(sequencer.arrives, arrives)
             ctx.set(sequencer.taken, taken)
