@@ -217,7 +217,7 @@ class Accelerator(wiring.Component):
         for name, event in events.items():
             m.submodules[f"count_{name}"] = counter = EventCounter()
             m.d.comb += [counter.event.eq(event), getattr(self.counters, name).eq(counter.count)]
-        m.d.comb += [self.status.running.eq(nest.running & moves), self.status.instruction.eq(sequencer.current)]
+        m.d.comb += [self.status.running.eq(nest.running & moves), self.status.instruction.eq(fetcher.current)]
         return m
 
     def _connect_control(self, m: Module, fetcher: Fetcher, sequencer: Sequencer, nest: LoopNest) -> None:

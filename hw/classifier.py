@@ -2,13 +2,13 @@
 
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.compare import is_less
 from hw.config import ArrayConfig
-from hw.stream import pipeline
+from hw.result_queue import ResultQueue
+from hw.stream import connect, pipeline
 
 
 def result_layout(config: ArrayConfig) -> data.StructLayout:
@@ -45,7 +45,7 @@ class Classifier(wiring.Component):
     last layer only when there is room for all its logits.
     """
 
-    latency = 4  # word register, comparison, the queue's memory and its output register
+    latency = 2 + ResultQueue.latency  # word register, comparison, queue
 
     def __init__(self, config: ArrayConfig):
         self.config = config
@@ -99,13 +99,7 @@ class Classifier(wiring.Component):
             with m.If(is_greater):
                 m.d.sync += [best.eq(totals[0]), label.eq(index)]
 
-        # One word of the queue is its output register, which a logit reaches only through the memory.
-        m.submodules.queue = queue = SyncFIFOBuffered(width=result.size, depth=config.result_words + 1)
-        m.d.comb += [
-            queue.w_data.eq(beat),
-            queue.w_en.eq(beat_valid),
-            self.o.payload.eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
-        ]
+        m.submodules.queue = queue = ResultQueue(result, config.result_words)
+        m.d.comb += [queue.i.payload.eq(beat), queue.i.valid.eq(beat_valid)]
+        connect(m, queue.o, wiring.flipped(self.o))
         return m

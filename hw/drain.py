@@ -80,8 +80,8 @@ class Drain(wiring.Component):
         ]
         # One bit for each channel that is left, the next one's lowest: no count that would have to be compared.
         left, pause, is_busy = Signal(config.lanes, reset_less=True), Signal(range(channels)), Signal()
-        tile, place = Signal(tile_layout(config)), Signal(write)
-        column, index = Signal(range(pixels)), Signal(range(len(slots)))
+        tile, place = Signal(tile_layout(config), reset_less=True), Signal(write, reset_less=True)
+        column, index = Signal(range(pixels), reset_less=True), Signal(range(len(slots)), reset_less=True)
         ends_word, ends_tile = Signal(), Signal()
         pools = tile.pools_columns if pixels > 1 else 1
 

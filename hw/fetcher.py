@@ -31,6 +31,7 @@ class Fetcher(wiring.Component):
     next: Out(instruction_layout), valid: Out(1): the instruction that starts next.
     upcoming, upcoming_valid: Out, likewise: the one behind it, which takes its place with `enable`.
     take: In(1), with `valid`, it starts. divert: In(1), drop it; the drain segment comes next.
+    current: Out, place in the program of the instruction that was taken last.
 
     An instruction a cycle; 2 cycles from a reset to the first one.
     """
@@ -49,6 +50,7 @@ class Fetcher(wiring.Component):
                 "upcoming_valid": Out(1),
                 "take": In(1),
                 "divert": In(1),
+                "current": Out(ceil_log2(config.program_words)),
             }
         )
 
@@ -57,19 +59,28 @@ class Fetcher(wiring.Component):
         m = Module()
         following = Signal.like(self.address)
         next_instruction = Signal(self.next.shape(), reset_less=True)
+        upcoming_place, next_place = (Signal.like(self.current, reset_less=True) for _ in range(2))
         m.d.comb += [
             self.next.eq(next_instruction),
             self.upcoming.eq(self.instruction),
             self.enable.eq(self.take | ~self.valid),
             self.address.eq(Mux(self.upcoming_valid & self.instruction.ends_segment, 0, following)),
         ]
+        # What is next is taken or stays, so that it is there a cycle after what comes behind it; a divert drops both.
+        m.d.sync += [
+            self.upcoming_valid.eq(~self.divert),
+            self.valid.eq(self.upcoming_valid & ~self.divert),
+        ]
         with m.If(self.divert):
-            m.d.sync += [following.eq(self.header.drain_start), self.upcoming_valid.eq(0), self.valid.eq(0)]
+            m.d.sync += following.eq(self.header.drain_start)
         with m.Elif(self.enable):
+            m.d.sync += following.eq(self.address + 1)
+        with m.If(self.enable):
             m.d.sync += [
-                following.eq(self.address + 1),
-                self.upcoming_valid.eq(1),
                 next_instruction.eq(self.instruction),
-                self.valid.eq(self.upcoming_valid),
+                upcoming_place.eq(self.address),
+                next_place.eq(upcoming_place),
             ]
+        with m.If(self.take):
+            m.d.sync += self.current.eq(next_place)
         return m

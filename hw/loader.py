@@ -69,7 +69,7 @@ class Loader(wiring.Component):
         """Build the beat counter, the two flags, and the way of a beat to the memory."""
         m = Module()
         address, header = input_address(self.config), self.header
-        odd, following = Signal(), Signal(address)
+        odd, following = Signal(), Signal(address, reset_less=True)
         # Beats behind this one, less one: negative at the last. An image takes half of the memory: the sign has a bit.
         left = Signal(len(header.image_words), reset_less=True)
         free, begins, ends, ends_image = Signal(), Signal(init=1), Signal(), Signal()

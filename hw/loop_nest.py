@@ -119,7 +119,7 @@ class LoopNest(wiring.Component):
         m = Module()
         chosen, step, latency = self.instruction, self.o.payload, self.latency(self.config)
         kept = Signal(chosen.shape(), reset_less=True)
-        odd, enabled, release = Signal(reset_less=True), Signal(), Signal(2)
+        odd, enabled, release = (Signal(bits, reset_less=True) for bits in (1, 1, 2))
         begins = Signal()  # the step is the first one of its operation
         # Whatever instruction is offered while no other one runs is taken over and over; `start` only sets it going.
         m.d.sync += [begins.eq(self.start), self.running.eq(self.start | ~self.rests)]

@@ -62,7 +62,8 @@ class MaxPool(wiring.Component):
         m = Module()
         word = self.i.payload
         kept = Array(
-            Signal(self.elements.shape(), name=f"word_{i}") for i in range(self.config.drain_words * self.config.pixels)
+            Signal(self.elements.shape(), name=f"word_{i}", reset_less=True)
+            for i in range(self.config.drain_words * self.config.pixels)
         )
         known = Signal(self.elements.shape())
         index = Signal.like(self.next_index)

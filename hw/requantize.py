@@ -68,7 +68,7 @@ class Requantizer(wiring.Component):
 
         # Of the bits above those that can still come down into the result it matters whether they only repeat the sign.
         value, beyond, negative = (product << 1), Const(0), product[-1]
-        result_bits, high_bit = self.config.activation_bits + 3, self.config.shift_bits
+        result_bits, high_bit = self.config.activation_bits + 2, self.config.shift_bits
         for group in range(self.config.shift_stages, 0, -1):
             low_bit = self.config.shift_bits * (group - 1) // self.config.shift_stages
             kept, is_beyond = self._fold(value, result_bits + (1 << high_bit) - 1, beyond)

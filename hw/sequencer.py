@@ -18,7 +18,6 @@ a cycle before, from `next` if that stays and from `upcoming` if that takes its 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from hw.config import ArrayConfig
 from hw.program import header_layout, instruction_layout
@@ -47,7 +46,6 @@ class Sequencer(wiring.Component):
     taken: In(1), a logit has left.
     waits_input, waits_output: Out(1), no step is made because an image, or room for its logits, is missing.
     quiet: Out(1), no image is in flight and all logits have left.
-    current: Out, index of the instruction that was started last.
     """
 
     def __init__(self, config: ArrayConfig):
@@ -72,7 +70,6 @@ class Sequencer(wiring.Component):
                 "waits_input": Out(1),
                 "waits_output": Out(1),
                 "quiet": Out(1),
-                "current": Out(ceil_log2(config.program_words)),
             }
         )
 
@@ -133,17 +130,12 @@ class Sequencer(wiring.Component):
             self.waits_output.eq(waits & (~at_boundary | loaded) & needs_room & ~ready),
             self.quiet.eq(self.valid & at_boundary & ~self.running & ~loaded & ~unfinished & is_empty),
         ]
-        place = Signal.like(self.current)
         with m.If(self.start):
-            m.d.sync += [
-                self.current.eq(place),
-                place.eq(Mux(turns, 0, place + 1)),
-                at_boundary.eq(turns),
-            ]
+            m.d.sync += at_boundary.eq(turns)
             with m.If(turns):
                 m.d.sync += draining.eq(0)
         with m.If(self.divert):
-            m.d.sync += [place.eq(self.header.drain_start), at_boundary.eq(0), draining.eq(1)]
+            m.d.sync += [at_boundary.eq(0), draining.eq(1)]
         return m
 
     def _delay_is_over(self, m: Module, rests: Signal):

@@ -36,12 +36,17 @@ def simulate(body: int, drain: int, takes, diverts=()) -> tuple[list, list]:
 
     async def testbench(ctx):
         ctx.set(fetcher.header, {"drain_start": body})
+        taken = None
         for cycle, take in enumerate(takes):
+            if taken is not None:
+                assert ctx.get(fetcher.current) == taken
             valid, divert = ctx.get(fetcher.valid), cycle in diverts
             ctx.set(fetcher.take, bool(valid and take and not divert))
             ctx.set(fetcher.divert, divert)
             following.append(words.index(ctx.get(fetcher.next.as_value())) if valid else None)
             moves = ctx.get(fetcher.enable) and ctx.get(fetcher.upcoming_valid)
+            if ctx.get(fetcher.take):
+                taken = following[-1]
             upcoming.append(words.index(ctx.get(fetcher.upcoming.as_value())) if moves else None)
             await ctx.tick()
 

@@ -123,8 +123,6 @@ class Trace:
                     address = 0
                 upcoming, address = [upcoming[1], address], address + 1
             await ctx.tick()
-            if left:
-                assert ctx.get(sequencer.current) == self.starts[-1].index
 
 
 def idle(trace: Trace) -> list[tuple[int, int]]:
