@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.compare import is_less
+from hw.compare import exceeds
 from hw.config import ArrayConfig
 from hw.result_queue import ResultQueue
 from hw.stream import connect, pipeline
@@ -65,7 +65,8 @@ class Classifier(wiring.Component):
         """Build the shift register, the running maximum and the queue."""
         m = Module()
         config, channels, result = self.config, self.config.drain_channels, result_layout(self.config)
-        totals = [Signal(signed(config.logit_bits), name=f"total_{i}", reset_less=True) for i in range(channels)]
+        logit = signed(config.logit_bits)
+        totals = [Signal(logit, name=f"total_{i}", reset_less=True) for i in range(channels)]
         left, final = Signal(channels), Signal(reset_less=True)  # a bit for each logit that is left
         word = self.i.payload
         waiting = [*totals[1:], word.totals[-1]]  # behind the last one nothing waits
@@ -77,19 +78,20 @@ class Classifier(wiring.Component):
 
         beat, beat_valid = Signal(result, reset_less=True), Signal()
         index, label = Signal(beat.label.shape()), Signal(beat.label.shape(), reset_less=True)
-        best = Signal.like(totals[0])
+        not_best, not_total = Signal(logit, reset_less=True), Signal(logit, reset_less=True)  # as `exceeds` takes them
         is_last, is_greater, is_first = Signal(), Signal(), Signal(init=1)
         m.d.comb += is_last.eq(final & ~left[1:2].any())
         # A logit is compared a cycle before its turn, with the best one and with the one that may be the best by then.
         beats_best, beats_previous, previous_is_best = Signal(), Signal(), Signal()
         m.d.sync += [
-            beats_best.eq(is_less(best, following[0])),
-            beats_previous.eq(is_less(totals[0], following[0])),
+            not_total.eq(~following[0]),
+            beats_best.eq(exceeds(following[0], not_best)),
+            beats_previous.eq(exceeds(following[0], not_total)),
             previous_is_best.eq(left[0] & is_greater),
         ]
         m.d.comb += is_greater.eq(is_first | Mux(previous_is_best, beats_previous, beats_best))
         m.d.sync += [
-            beat.logit.eq(totals[0]),
+            beat.logit.eq(~not_total),
             beat.label.eq(Mux(is_greater, index, label)),
             beat.last.eq(is_last),
             beat_valid.eq(left[0]),
@@ -97,7 +99,7 @@ class Classifier(wiring.Component):
         with m.If(left[0]):
             m.d.sync += [index.eq(Mux(is_last, 0, index + 1)), is_first.eq(is_last)]
             with m.If(is_greater):
-                m.d.sync += [best.eq(totals[0]), label.eq(index)]
+                m.d.sync += [not_best.eq(not_total), label.eq(index)]
 
         m.submodules.queue = queue = ResultQueue(result, config.result_words)
         m.d.comb += [queue.i.payload.eq(beat), queue.i.valid.eq(beat_valid)]

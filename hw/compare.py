@@ -8,6 +8,11 @@ def is_less(one, other) -> Value:
     return (Value.cast(one) - Value.cast(other))[-1]
 
 
+def exceeds(one, complement) -> Value:
+    """Whether one > other, both signed, given ~other: no inverter stands before the carry chain either."""
+    return ~(Value.cast(one) + Value.cast(complement))[-1]
+
+
 def thermometer(count: Value, width: int) -> Value:
     """The number `count`, at most `width`, as that many ones from bit 0 on: bit i tells whether count > i."""
     return Array(Const((1 << ones) - 1, width) for ones in range(width + 1))[count]

@@ -57,14 +57,17 @@ class Fetcher(wiring.Component):
     def elaborate(self, platform):
         """Build the address, and the register behind the memory's."""
         m = Module()
-        following = Signal.like(self.address)
+        following, ends = Signal(range(self.config.program_words + 1)), Signal()
+        current = Signal.like(self.current, reset_less=True)
         next_instruction = Signal(self.next.shape(), reset_less=True)
         upcoming_place, next_place = (Signal.like(self.current, reset_less=True) for _ in range(2))
         m.d.comb += [
             self.next.eq(next_instruction),
             self.upcoming.eq(self.instruction),
             self.enable.eq(self.take | ~self.valid),
-            self.address.eq(Mux(self.upcoming_valid & self.instruction.ends_segment, 0, following)),
+            following.eq(self.address + 1),
+            ends.eq((following == self.header.drain_start) | (following == self.header.drain_end)),
+            self.current.eq(current),
         ]
         # What is next is taken or stays, so that it is there a cycle after what comes behind it; a divert drops both.
         m.d.sync += [
@@ -72,9 +75,9 @@ class Fetcher(wiring.Component):
             self.valid.eq(self.upcoming_valid & ~self.divert),
         ]
         with m.If(self.divert):
-            m.d.sync += following.eq(self.header.drain_start)
+            m.d.sync += self.address.eq(self.header.drain_start)
         with m.Elif(self.enable):
-            m.d.sync += following.eq(self.address + 1)
+            m.d.sync += self.address.eq(Mux(ends, 0, following))
         with m.If(self.enable):
             m.d.sync += [
                 next_instruction.eq(self.instruction),
@@ -82,5 +85,5 @@ class Fetcher(wiring.Component):
                 next_place.eq(upcoming_place),
             ]
         with m.If(self.take):
-            m.d.sync += self.current.eq(next_place)
+            m.d.sync += current.eq(next_place)
         return m

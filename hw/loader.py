@@ -112,9 +112,9 @@ class Loader(wiring.Component):
                 self.empty.eq(begins & (self.full == 0)),
             ]
         with m.If(self.written):
-            m.d.sync += [begins.eq(ends), following.eq(self.next_start)]
+            m.d.sync += following.eq(self.next_start)
             m.d.sync += left.eq(Mux(begins, header.image_words - 3, left - 1))
-        with m.If(ends_image):
-            m.d.sync += odd.eq(~odd)
+        # With an enable these would wait for a gate that lets a reset through it.
+        m.d.sync += [begins.eq((self.written & ends) | (begins & ~self.written)), odd.eq(odd ^ ends_image)]
         m.d.sync += self.full.eq((self.full & ~self.release) | Mux(ends_image, Mux(odd, 0b10, 0b01), 0))
         return m

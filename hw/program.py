@@ -105,13 +105,15 @@ class Header:
     follows: whether the first operation begins while its image is being loaded. ahead: what it keeps behind the
         loader, in words. Both matter only to an array that can.
     classes: logits of one image.
-    drain_start: index of the first instruction of the drain segment; those before it are the body.
+    drain_start, drain_end: index of the first instruction of the drain segment, and behind its last one; those
+        before it are the body.
     stages: images in flight at most, as many as the array has or fewer.
     """
 
     image_words: int
     classes: int
     drain_start: int
+    drain_end: int
     stages: int
     bases: tuple[int, int] = (0, 0)
     row_elements: int = 1
@@ -203,6 +205,7 @@ def header_layout(config: ArrayConfig) -> data.StructLayout:
             "image_words": bits_for(config.input_words),
             "classes": bits_for(config.result_words),
             "drain_start": bits_for(config.program_words),
+            "drain_end": bits_for(config.program_words),
             "stages": bits_for(config.stages),
             "bases": data.ArrayLayout(address, 2),
             **(spreading if config.spreads_input else {}),

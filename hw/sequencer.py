@@ -167,20 +167,21 @@ class Sequencer(wiring.Component):
         of `upcoming` if it takes the place of `next`, whether its image exists, and whether one is unfinished then.
         """
         stages, age = self.config.stages, self.next.age
-        exists, following, newest = Signal(stages, init=1), Signal(stages), Signal()
-        m.d.comb += following.eq(Mux(turns, Cat(1, Mux(draining, 0, exists)), exists))
-        with m.If(self.start):
-            m.d.sync += exists.eq(following)
+        exists, turned, newest = Signal(stages, init=1), Signal(stages), Signal()
+        m.d.comb += turned.eq(Cat(1, Mux(draining, 0, exists)))
+        with m.If(self.start & turns):
+            m.d.sync += exists.eq(turned)
         with m.If(self.divert):
             m.d.sync += exists.eq(exists >> 1)
         with m.If((self.start & turns) | self.divert):
             m.d.sync += newest.eq(~newest)
         m.d.comb += self.odd.eq(newest ^ (age[0] if len(age) else 0))
-        unfinished, following_unfinished = (
+        unfinished, turned_unfinished = (
             Cat(images[rounds] & (self.header.stages > rounds) for rounds in range(1, stages)).any()
-            for images in (exists, following)
+            for images in (exists, turned)
         )
-        return unfinished, following.bit_select(self.upcoming.age, 1), following_unfinished
+        stays, turns_to = (images.bit_select(self.upcoming.age, 1) for images in (exists, turned))
+        return unfinished, Mux(turns, turns_to, stays), Mux(turns, turned_unfinished, unfinished)
 
     def _room(self, m: Module, needs_room) -> tuple:
         """Reserve room for logits a whole image at a time.

@@ -35,7 +35,7 @@ def simulate(body: int, drain: int, takes, diverts=()) -> tuple[list, list]:
     following, upcoming = [], []
 
     async def testbench(ctx):
-        ctx.set(fetcher.header, {"drain_start": body})
+        ctx.set(fetcher.header, {"drain_start": body, "drain_end": body + drain})
         taken = None
         for cycle, take in enumerate(takes):
             if taken is not None:

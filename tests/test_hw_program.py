@@ -146,7 +146,8 @@ def test_one_column_needs_no_fields_for_columns():
 HEADER = Header(
     image_words=40,
     classes=CONFIG.result_words,
-    drain_start=CONFIG.program_words,
+    drain_start=CONFIG.program_words - 1,
+    drain_end=CONFIG.program_words,
     stages=5,
     bases=(7, 199),
     row_elements=200,
@@ -161,7 +162,8 @@ HEADER = Header(
 def test_header_holds_the_greatest_sizes_of_the_array():
     values, address = header_values(HEADER, CONFIG), input_address(CONFIG)
     constant = header_layout(CONFIG).const(values)
-    for name in ("image_words", "classes", "drain_start", "stages", "row_elements", "last_elements", "copies"):
+    plain = ("image_words", "classes", "drain_start", "drain_end", "stages", "row_elements", "last_elements", "copies")
+    for name in plain:
         assert getattr(constant, name) == getattr(HEADER, name)
     assert [address.join(base) for base in constant.bases] == [7, 199]
     assert address.join(constant.gap) == 13
@@ -172,7 +174,7 @@ def test_header_holds_the_greatest_sizes_of_the_array():
 def test_plain_loader_needs_no_description_of_rows():
     config = dataclasses.replace(CONFIG, input_gaps=False, interleave=1)
     values = header_values(dataclasses.replace(HEADER, bases=(5, 195)), config)
-    assert set(values) == {"image_words", "classes", "drain_start", "stages", "bases"}
+    assert set(values) == {"image_words", "classes", "drain_start", "drain_end", "stages", "bases"}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def describe(config: ArrayConfig, region: Region, copies: int, size: int) -> Hea
         image_words=beats,
         classes=1,
         drain_start=1,
+        drain_end=1,
         stages=1,
         bases=(margin + region.origin, 2 * margin + region.size + region.origin),
         row_elements=row,
