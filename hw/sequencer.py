@@ -92,28 +92,20 @@ class Sequencer(wiring.Component):
             m.d.sync += [self.enable.eq(following), needs_room.eq(following_needs_room)]
         has_room, is_empty = self._room(m, needs_room)
 
-        # What the next cycle brings: whether its `next` is valid, begins the body, may start, or leaves for the drain.
-        valid, begins, is_loaded, has_unfinished, may_start = Signal(), Signal(), Signal(), Signal(), Signal()
-        with m.If(self.advance):
-            m.d.comb += [
-                valid.eq(self.upcoming_valid),
-                begins.eq(Mux(self.valid, self.next.ends_segment, at_boundary)),
-                is_loaded.eq(Mux(self.valid & at_boundary, loads_behind, loads)),
-                has_unfinished.eq(following_unfinished),
-                may_start.eq(~following_needs_room | (has_room & ~(self.valid & needs_room))),
-            ]
-        with m.Else():
-            m.d.comb += [
-                valid.eq(self.valid & ~self.divert),
-                begins.eq(at_boundary),
-                is_loaded.eq(loads),
-                has_unfinished.eq(unfinished),
-                may_start.eq(~needs_room | has_room),
-            ]
+        # Of what is next in the following cycle, `upcoming` or still `next`: whether it may start, or leaves for the drain.
+        may_start_behind, leaves_behind = _verdict(
+            begins=Mux(self.valid, self.next.ends_segment, at_boundary),
+            loaded=Mux(self.valid & at_boundary, loads_behind, loads),
+            unfinished=following_unfinished,
+            has_room=~following_needs_room | (has_room & ~(self.valid & needs_room)),
+        )
+        may_start, may_leave = _verdict(
+            begins=at_boundary, loaded=loads, unfinished=unfinished, has_room=~needs_room | has_room
+        )
         ready, leaves = Signal(), Signal()
         m.d.sync += [
-            ready.eq(valid & (~begins | is_loaded) & may_start),
-            leaves.eq(valid & begins & ~is_loaded & has_unfinished),
+            ready.eq(Mux(self.advance, self.upcoming_valid & may_start_behind, may_start & ~self.divert)),
+            leaves.eq(Mux(self.advance, self.upcoming_valid & leaves_behind, may_leave & ~self.divert)),
         ]
         m.d.comb += [
             self.start.eq(rests & delay_is_over & ready),
@@ -194,3 +186,11 @@ class Sequencer(wiring.Component):
         m.d.sync += reserved.eq(reserved + Mux(reserve[0], self.header.classes, 0) - self.taken)
         m.d.sync += fits.eq(reserved + self.header.classes <= most)
         return fits & (reserve == 0), (reserved == 0) & (reserve == 0)
+
+
+def _verdict(begins, loaded, unfinished, has_room) -> tuple:
+    """Whether an instruction may start, and whether it leaves for the drain.
+
+    begins: it begins the body; then an image must be loaded, or else one be unfinished for the drain.
+    """
+    return (~begins | loaded) & has_room, begins & ~loaded & unfinished
