@@ -92,7 +92,7 @@ class Sequencer(wiring.Component):
             m.d.sync += [self.enable.eq(following), needs_room.eq(following_needs_room)]
         has_room, is_empty = self._room(m, needs_room)
 
-        # Of what is next in the following cycle, `upcoming` or still `next`: whether it may start, or leaves for the drain.
+        # Whether what is next in the following cycle, `upcoming` or still `next`, may start or leaves for the drain.
         may_start_behind, leaves_behind = _verdict(
             begins=Mux(self.valid, self.next.ends_segment, at_boundary),
             loaded=Mux(self.valid & at_boundary, loads_behind, loads),
