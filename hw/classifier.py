@@ -65,26 +65,27 @@ class Classifier(wiring.Component):
         """Build the shift register, the running maximum and the queue."""
         m = Module()
         config, channels, result = self.config, self.config.drain_channels, result_layout(self.config)
-        logit = signed(config.logit_bits)
-        totals = [Signal(logit, name=f"total_{i}", reset_less=True) for i in range(channels)]
+        logit, word = signed(config.logit_bits), self.i.payload
+        # The total in turn, as its complement, and those that wait for theirs.
+        not_total = Signal(logit, reset_less=True)
+        waiting = [Signal(logit, name=f"waiting_{i}", reset_less=True) for i in range(1, channels)]
+        behind = [*waiting, word.totals[-1]]  # behind the last one nothing waits
+        following = [Mux(self.i.valid, new, next_) for new, next_ in zip(word.totals, behind, strict=True)]
+        m.d.sync += not_total.eq(~following[0])
+        m.d.sync += [total.eq(value) for total, value in zip(waiting, following[1:], strict=True)]
         left, final = Signal(channels), Signal(reset_less=True)  # a bit for each logit that is left
-        word = self.i.payload
-        waiting = [*totals[1:], word.totals[-1]]  # behind the last one nothing waits
-        following = [Mux(self.i.valid, new, next_) for new, next_ in zip(word.totals, waiting, strict=True)]
-        m.d.sync += [total.eq(value) for total, value in zip(totals, following, strict=True)]
         m.d.sync += left.eq(left >> 1)
         with m.If(self.i.valid):
             m.d.sync += [left.eq(word.mask), final.eq(word.final)]
 
         beat, beat_valid = Signal(result, reset_less=True), Signal()
         index, label = Signal(beat.label.shape()), Signal(beat.label.shape(), reset_less=True)
-        not_best, not_total = Signal(logit, reset_less=True), Signal(logit, reset_less=True)  # as `exceeds` takes them
+        not_best = Signal(logit, reset_less=True)
         is_last, is_greater, is_first = Signal(), Signal(), Signal(init=1)
         m.d.comb += is_last.eq(final & ~left[1:2].any())
         # A logit is compared a cycle before its turn, with the best one and with the one that may be the best by then.
         beats_best, beats_previous, previous_is_best = Signal(), Signal(), Signal()
         m.d.sync += [
-            not_total.eq(~following[0]),
             beats_best.eq(exceeds(following[0], not_best)),
             beats_previous.eq(exceeds(following[0], not_total)),
             previous_is_best.eq(left[0] & is_greater),
