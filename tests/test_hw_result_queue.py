@@ -35,4 +35,4 @@ def test_beats_leave_in_order_and_as_early_as_they_can(words, offer, ready):
 
     run(queue, testbench)
     assert seen > 30
-    assert most == words or ready > offer or words > 2
+    assert most == words or ready > offer or (ready == offer and words > 2)
