@@ -26,7 +26,14 @@ SYNTHESIS = (
     *("hw/fpga/lut_multiplier.py", "hw/fpga/netlist.py", "hw/fpga/pins.py", "hw/fpga/devices.py"),
     "hw/yosys.py",
 )
-PLACEMENT = ("hw/fpga/place.py", "hw/fpga/devices.py", "hw/fpga/pins.py", "hw/fpga/tools.py", "hw/yosys.py")
+PLACEMENT = (
+    "hw/fpga/place.py",
+    "hw/fpga/livelock.py",
+    "hw/fpga/devices.py",
+    "hw/fpga/pins.py",
+    "hw/fpga/tools.py",
+    "hw/yosys.py",
+)
 SEEDS = 100
 """Most seeds of a placement."""
 
@@ -125,6 +132,9 @@ def _summary(build: Build, target: Device, synthesized: dict, placed: dict) -> d
         f"{limit['cell']} is good for {limit['mhz']:g} MHz only ({limit['reason']}); nothing is computed with a faster"
         " clock"
         for limit in limits
+    ]
+    notes += [
+        f"nextpnr's router 1 does not end with seed {seed}, so its router 2 routed it" for seed in placed["rerouted"]
     ]
     return {
         "build": str(build.folder),

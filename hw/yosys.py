@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -23,16 +24,31 @@ def run(script: str, folder: Path, output: str) -> None:
     execute("yosys", _RUN, ["-q", "-p", commands], folder, output)
 
 
-def execute(name: str, code: str, arguments: list[str], folder: Path, output: str) -> None:
+def execute(
+    name: str,
+    code: str,
+    arguments: list[str],
+    folder: Path,
+    output: str,
+    watch: Callable[[str], None] = lambda line: None,
+) -> None:
     """Run a tool in a Python of its own: `code` with the arguments, in a folder, where it writes the file `output`.
 
     Tools of WebAssembly see the folder and what is below it, so file names are relative to it.
+    watch: called with each line the tool prints, as it comes; what it raises ends the tool.
     Raises ToolError with the tool's own message if it fails, also where it ends without the output.
     """
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode or not (folder / output).is_file():
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    command, lines = [sys.executable, "-c", code, *arguments], []
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=folder, text=True, **both) as process:
+        try:
+            for line in filter(str.strip, process.stdout):
+                lines.append(line.rstrip())
+                watch(line)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode or not (folder / output).is_file():
         reason = next((line for line in lines if "ERROR" in line), " ".join(lines[-1:]) or "it ended without a message")
         raise ToolError(f"{name} failed: {reason}")
 

@@ -54,7 +54,8 @@ def tools(monkeypatch):
         output.write_text(str(seed))
         path = {"from": "a.b", "to": "c.d", "components": ["a", "c"], "ns": 10.0, "logic_ns": 4.0, "routing_ns": 6.0}
         path |= {"levels": 3, "nets": [{"net": "a.b", "ns": 2.0}]}
-        return {"clock_mhz": 100.0 + seed, "nextpnr": "0", "utilization": {}, "critical_path": path}
+        found = {"clock_mhz": 100.0 + seed, "nextpnr": "0", "rerouted": seed == 7}
+        return found | {"utilization": {}, "critical_path": path}
 
     monkeypatch.setattr(fpga, "synthesize", synthesize)
     monkeypatch.setattr(fpga, "place", place)
@@ -87,8 +88,14 @@ def test_nothing_is_computed_with_a_clock_above_a_cap(build, tools, capsys):
     assert result["clock_mhz"]["median"] == 110.0
     assert result["images_per_second"] == 105e6 / build.compiled.schedule.round_cycles
     assert result["notes"] == [
-        "MULT18X18D is good for 105 MHz only (data sheet); nothing is computed with a faster clock"
+        "MULT18X18D is good for 105 MHz only (data sheet); nothing is computed with a faster clock",
+        "nextpnr's router 1 does not end with seed 7, so its router 2 routed it",
     ]
+
+
+def test_a_seed_that_took_the_other_router_is_named(build, tools, capsys):
+    _, result, _ = run_json(capsys, "place", build.folder, "--seeds", 8)
+    assert result["notes"] == ["nextpnr's router 1 does not end with seed 7, so its router 2 routed it"]
 
 
 def test_only_what_changed_runs_again(build, tools, capsys):

@@ -135,7 +135,8 @@ def test_names_lose_what_the_tools_added(name, short):
 
 def placed(seed):
     clock = {1: 90.0, 2: 120.0, 3: 100.0, 4: 110.0}[seed]
-    return {"clock_mhz": clock, "nextpnr": "0", "utilization": {}, "critical_path": {"ns": 1000 / clock}}
+    found = {"clock_mhz": clock, "nextpnr": "0", "rerouted": seed == 2, "utilization": {}}
+    return found | {"critical_path": {"ns": 1000 / clock}}
 
 
 def test_median_is_a_clock_that_was_found_and_brings_its_path():
@@ -143,6 +144,7 @@ def test_median_is_a_clock_that_was_found_and_brings_its_path():
     result = place_seeds([1, 2, 3], placed, done.append)
     assert result["clock_mhz"] == {"median": 100.0, "best": 120.0, "all": [90.0, 120.0, 100.0]}
     assert result["critical_path"] == {"ns": 10.0}
+    assert result["rerouted"] == [2]
     assert done == [1, 2, 3]
     assert place_seeds([1, 2, 3, 4], placed)["clock_mhz"]["median"] == statistics.median_low([90, 120, 100, 110])
 
@@ -190,3 +192,30 @@ def test_failure_carries_the_message_of_nextpnr(tmp_path):
     with pytest.raises(ToolError, match=r"^nextpnr-ice40 failed: .*ERROR"):
         place(tmp_path / "netlist.json", device("ice40-up5k"), output=tmp_path / "placed")
     assert not (tmp_path / "placed").exists()
+
+
+def test_a_router_that_does_not_end_gives_way_to_the_other(tmp_path, monkeypatch):
+    """A tool prints one row of router 1 for ever: were it not ended, the test would not end either."""
+    row = f"Info: {6000:10} | {2052:8} {3940:10} | {1000:4} {0:5} | {12547:9}|"
+    (tmp_path / "endless.py").write_text(f"def run():\n    while True:\n        print({row!r})\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setitem(tools.TOOLS, "endless", tools.Tool("pytest", "endless", "run"))
+    ran, original = [], tools.run
+
+    def run(name, arguments, folder, output, *watch):
+        ran.append(arguments)
+        if len(ran) == 1:
+            original("endless", arguments, folder, output, *watch)
+        path = [segment("logic", 20.0, "core.a.b", "core.c.d")]
+        report = {"critical_paths": [{"from": "posedge clk", "to": "posedge clk", "path": path}]}
+        report |= {"fmax": {"clk": {"achieved": 50.0}}, "utilization": {}}
+        (folder / output).write_text(json.dumps(report))
+
+    monkeypatch.setattr(tools, "run", run)
+    (tmp_path / "netlist.json").write_text("{}")
+    result = place(tmp_path / "netlist.json", device("ice40-hx8k"), seed=2)
+    assert (result["rerouted"], result["clock_mhz"]) == (True, 50.0)
+    first, second = ran
+    assert "--router" not in first
+    assert second == [*first, "--router", "router2"]

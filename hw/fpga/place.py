@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hw.fpga import tools
 from hw.fpga.devices import RESOURCE_NAMES, Device
+from hw.fpga.livelock import LivelockError, Watch
 from hw.fpga.pins import CORE
 from hw.verilog import TOP
 from hw.yosys import ToolError
@@ -52,8 +53,10 @@ def place(
     netlist: written by hw.fpga.synth for the same device. seed: of the placer. constraints: file of pins in the
     family's own format (LPF, PCF, CST); without it nextpnr chooses pins, and what is placed is the harness.
     frequency: MHz to aim at. output: file for the placed design, for hw.fpga.bitstream.
-    Returns `seed`, `nextpnr` (version), `clock_mhz` (the slowest of `clocks_mhz`, by net), `utilization` (nextpnr's
-    cells that are used, of each type `used` and `available`) and `critical_path`, see critical_path.
+    Where nextpnr's router 1 does not end, see hw.fpga.livelock, router 2 takes its place.
+    Returns `seed`, `nextpnr` (version), `rerouted` (whether by router 2), `clock_mhz` (the slowest of `clocks_mhz`, by
+    net), `utilization` (nextpnr's cells that are used, of each type `used` and `available`) and `critical_path`, see
+    critical_path.
     Raises InputError for a device that has counts alone or where the tool is not installed, ToolError where nextpnr
     fails.
     """
@@ -64,9 +67,9 @@ def place(
         folder = Path(name)
         shutil.copy(netlist, folder / "netlist.json")
         arguments = [*device.placement_arguments, *_constrain(device, family, constraints, folder)]
-        arguments += ["--json", "netlist.json", OUTPUT_OPTION[family], "placed", "--report", "report.json", "-q"]
+        arguments += ["--json", "netlist.json", OUTPUT_OPTION[family], "placed", "--report", "report.json"]
         arguments += ["--freq", str(frequency or device.frequency), "--timing-allow-fail", "--seed", str(seed)]
-        tools.run(device.nextpnr, arguments, folder, "report.json")
+        rerouted = _run_nextpnr(device, arguments, folder)
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         if output is not None:
             with replacing_file(output) as temporary:
@@ -78,6 +81,7 @@ def place(
     return {
         "seed": seed,
         "nextpnr": tools.version(device.nextpnr),
+        "rerouted": rerouted,
         "clock_mhz": clocks[slowest],
         "clocks_mhz": clocks,
         "utilization": {cell: count for cell, count in report["utilization"].items() if count["used"]},
@@ -91,9 +95,9 @@ def place_seeds(
     """Place with several seeds, WORKERS at a time.
 
     run: places with a seed, as place does. progress: called with the number of seeds that are done.
-    Returns `clock_mhz` (`median`, `best` and `all` in the order of the seeds), and of the median's run `nextpnr`,
-    `utilization` and `critical_path`. Of an even number of seeds the median is the slower of the middle two, so that
-    it is a clock that was found.
+    Returns `clock_mhz` (`median`, `best` and `all` in the order of the seeds), `rerouted` (the seeds that router 2
+    routed), and of the median's run `nextpnr`, `utilization` and `critical_path`. Of an even number of seeds the median
+    is the slower of the middle two, so that it is a clock that was found.
     """
     seeds = list(seeds)
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -111,6 +115,7 @@ def place_seeds(
     middle = placed[clocks.index(median)]
     return {
         "clock_mhz": {"median": median, "best": max(clocks), "all": clocks},
+        "rerouted": [seed for seed, each in zip(seeds, placed, strict=True) if each["rerouted"]],
         **{name: middle[name] for name in ("nextpnr", "utilization", "critical_path")},
     }
 
@@ -156,6 +161,16 @@ def signal(name: str) -> str:
     """
     short = re.sub(r"_[A-Z].*$", "", name.removeprefix(f"{CORE}."))
     return re.sub(r"(?<=[^.])\$.*$", "", short)
+
+
+def _run_nextpnr(device: Device, arguments: list[str], folder: Path) -> bool:
+    """Writes the report; returns whether that took router 2."""
+    try:
+        tools.run(device.nextpnr, arguments, folder, "report.json", Watch())
+    except LivelockError:
+        tools.run(device.nextpnr, [*arguments, "--router", "router2"], folder, "report.json")
+        return True
+    return False
 
 
 def _constrain(device: Device, family: str, constraints: Path | None, folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """The tools behind yosys: nextpnr and the packers of bitstreams, from the wheels of the extra `fpga`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -30,14 +31,21 @@ TOOLS = {
 }
 
 
-def run(name: str, arguments: list[str], folder: Path, output: str) -> None:
+def run(
+    name: str,
+    arguments: list[str],
+    folder: Path,
+    output: str,
+    watch: Callable[[str], None] = lambda line: None,
+) -> None:
     """Run a tool of TOOLS in a folder, where it writes the file `output`; file names are relative to it.
 
+    watch: called with each line the tool prints, as it comes; what it raises ends the tool.
     Raises InputError where its package is not installed, ToolError with its own message if it fails.
     """
     version(name)
     tool = TOOLS[name]
-    yosys.execute(name, f"from {tool.module} import {tool.function} as run; run()", arguments, folder, output)
+    yosys.execute(name, f"from {tool.module} import {tool.function} as run; run()", arguments, folder, output, watch)
 
 
 def version(name: str) -> str:
