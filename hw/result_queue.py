@@ -12,6 +12,9 @@ from hw.stream import pipeline
 class ResultQueue(wiring.Component):
     """First in, first out: a memory and its output register.
 
+    The library's FIFO with a registered output compares its level in the cycle in which a beat leaves, the longest path
+    of the accelerator on iCE40. Here the flag of emptiness and the place behind the reader's are registers.
+
     Parameters
     ----------
     shape: of a beat. words: that it holds at least.
