@@ -1,6 +1,7 @@
 """`amarray bitstream` and `amarray run`: a build on a board, and images through it."""
 
 import argparse
+import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -21,11 +22,14 @@ from hw.verilog import convert
 from hw.yosys import ToolError
 from sw import network_file
 from sw.errors import InputError
+from sw.files import check_file
 from sw.golden import infer
 from sw.shipped import network_path
 
 PATIENCE = 1.0
 """Seconds that a read from the board waits, besides the silence that ends a frame."""
+GREATEST_SEED = 2**31 - 1
+"""That nextpnr takes."""
 
 
 def bitstream(options: argparse.Namespace) -> dict:
@@ -33,9 +37,13 @@ def bitstream(options: argparse.Namespace) -> dict:
     board = find_board(options.board)
     device = board.device(options.device)
     tools.version(device.nextpnr)  # refuses here, before minutes of synthesis
+    if not 0 <= options.seed <= GREATEST_SEED:
+        raise InputError(f"seed must be 0..{GREATEST_SEED}, not {options.seed}")
     build = builds.load(Path(options.build))
     plan = BoardPlan.of(board, device, build.compiled, clock=options.clock, baud=options.baud)
     output = Path(options.output) if options.output else build.folder / f"{board.name}{SUFFIX[device.nextpnr]}"
+    check_file(output)
+    builds.check_verilog(build)  # the board's top holds the design, not the file: they must be one
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         verilog, netlist, placed = folder / "board.v", folder / "netlist.json", folder / "placed"
@@ -114,12 +122,17 @@ def open_port(name: str, baud: int):
     """
     try:
         import serial
+        from serial.tools import list_ports
     except ImportError:
         raise InputError("a serial port needs pyserial, which is not installed: pip install 'amarray[fpga]'") from None
+    if baud < 1:
+        raise InputError(f"baud must be that of the bitstream, at least 1, not {baud}")
     try:
         port = serial.serial_for_url(name, baudrate=baud, timeout=SILENCE + PATIENCE)
     except (serial.SerialException, ValueError) as error:
-        raise InputError(f"port {name} cannot be opened: {error}; name one such as /dev/ttyUSB0") from error
+        reason = os.strerror(error.errno) if getattr(error, "errno", None) else error
+        there = ", ".join(sorted(each.device for each in list_ports.comports())) or "none; is the board connected?"
+        raise InputError(f"port {name} cannot be opened: {reason}; ports of this machine: {there}") from error
     port.reset_input_buffer()
     return port
 

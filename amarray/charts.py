@@ -1,10 +1,9 @@
-"""Pictures, by matplotlib, without a display."""
+"""Pictures, by matplotlib, without a display.
+
+matplotlib is imported where it draws: it takes as long as a third of all other imports, and few commands draw.
+"""
 
 from pathlib import Path
-
-import matplotlib
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from hw.compiler import Compiled
 from sw.files import replacing_file
@@ -14,6 +13,9 @@ AXES = {"weight_bits": "bits of a weight", "activation_bits": "bits of an activa
 
 def draw_sweep(result: dict, path: Path) -> None:
     """Accuracy against bits, a panel for weights and one for activations, a line for each method; writes a PNG."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
     figure = Figure(figsize=(9, 4), layout="constrained")
     panels = figure.subplots(1, len(result["series"]), sharey=True)
     for axes, (field, rows) in zip(panels, result["series"].items(), strict=True):
@@ -35,6 +37,9 @@ def draw_schedule(compiled: Compiled, path: Path) -> None:
 
     A bar is an operation, a colour an image; both panels are walks through the compiled program.
     """
+    import matplotlib
+    from matplotlib.figure import Figure
+
     schedule = compiled.schedule
     mappings = schedule.mappings
     figure = Figure(figsize=(10, 1.6 + 0.5 * len(mappings)), layout="constrained")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -68,16 +69,23 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         result = options.run(options)
-    except (InputError, OSError) as error:
+    except InputError as error:
         return _fail(2, error)
+    except OSError as error:
+        named = error.filename is not None and error.strerror
+        return _fail(2, f"cannot open {error.filename}: {error.strerror}" if named else error)
     except (SimulationError, ToolError, LinkError) as error:
         return _fail(1, error)
     except KeyboardInterrupt as stop:
         return _fail(130, stop.args[0] if stop.args else "stopped; nothing was left half-written")
-    if options.json:
-        print(json.dumps(result))
-    else:
-        options.show(result)
+    try:
+        if options.json:
+            print(json.dumps(result))
+        else:
+            options.show(result)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if result.get("mismatches") else 0
 
 
@@ -297,7 +305,7 @@ def _add_synth(subparsers) -> None:
     text = "Synthesize a build with yosys and count its cells."
     parser = _add(subparsers, "synth", fpga.synth, report.show_synthesis, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
-    _add_device(parser)
+    _add_device(parser, DEVICES)
     _add_multipliers(parser)
 
 
@@ -315,9 +323,10 @@ def _add_place(subparsers) -> None:
     text = "Place and route a build with nextpnr: its clock, images per second, and the path that limits them."
     parser = _add(subparsers, "place", fpga.place_command, report.show_placement, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
-    _add_device(parser)
+    _add_device(parser, [name for name, device in DEVICES.items() if device.nextpnr])
     _add_multipliers(parser)
-    parser.add_argument("--speed", metavar="GRADE", help="of the device: ecp5 6, 7, 8 (default: 6)")
+    text = "of the device: ecp5 6, 7, 8; gowin has one (default: the slowest)"
+    parser.add_argument("--speed", metavar="GRADE", help=text)
     parser.add_argument(
         "--seeds",
         type=int,
@@ -354,9 +363,9 @@ def _add_baud(parser) -> None:
     parser.add_argument("--baud", type=int, default=BAUD, help="bits a second of the UART (default: %(default)s)")
 
 
-def _add_device(parser) -> None:
+def _add_device(parser, names) -> None:
     parser.add_argument(
-        "--device", metavar="NAME", default="ecp5-25k", help=f"{', '.join(DEVICES)} (default: %(default)s)"
+        "--device", metavar="NAME", default="ecp5-25k", help=f"{', '.join(names)} (default: %(default)s)"
     )
 
 

@@ -1,6 +1,7 @@
 """What each command does: reads its inputs, calls the package that knows, returns a JSON object."""
 
 import argparse
+import math
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -75,8 +76,8 @@ def fit_device(options: argparse.Namespace) -> dict:
         raise InputError("--multipliers and --block-rams must not come with --device, which has what it has")
     network, target = network_file.load(network_path(options.network)), device(options.device, options.speed)
     start, least = time.perf_counter(), options.min_images_per_second
-    if least is not None and least <= 0:
-        raise InputError(f"--min-images-per-second must be more than 0, not {least:g}")
+    if least is not None and not 0 < least < math.inf:
+        raise InputError(f"--min-images-per-second must be a number above 0, not {least:g}")
     with bar(f"search arrays for {network.name} on {target.name}", None, ""):
         best, choices = choose(network, target, macs=options.macs, least=least or 0, kind=options.schedule)
     return {

@@ -9,6 +9,7 @@ program.hex, weights.hex, parameters.hex   contents of its memories, for reading
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +108,18 @@ def load(folder: Path) -> Build:
         if not (folder / name).is_file():
             raise InputError(f"{folder} lacks {name}; generate the build again")
     return Build(folder, compiled)
+
+
+def check_verilog(build: Build) -> None:
+    """Raises InputError where accelerator.v is not the Verilog that the build compiles to."""
+    with tempfile.TemporaryDirectory(prefix="amarray-") as name:
+        expected = Path(name) / build.verilog.name
+        write_verilog(build.compiled, expected)
+        if build.verilog.read_bytes() != expected.read_bytes():
+            raise InputError(
+                f"{build.verilog} is not what this version compiles: it was changed, or other versions of amarray or "
+                f"yosys made it; generate the build again"
+            )
 
 
 def load_array(path: Path) -> ArrayConfig:

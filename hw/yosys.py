@@ -1,5 +1,6 @@
 """Runs yosys, as WebAssembly from its Python wheel, in a folder."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,7 +41,8 @@ def execute(
     """
     command, lines = [sys.executable, "-c", code, *arguments], []
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, cwd=folder, text=True, **both) as process:
+    place = os.environ | {"TMPDIR": str(folder)}  # what the tool leaves when it is ended goes with the folder
+    with subprocess.Popen(command, cwd=folder, env=place, text=True, **both) as process:
         try:
             for line in filter(str.strip, process.stdout):
                 lines.append(line.rstrip())

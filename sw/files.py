@@ -17,13 +17,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     Raises InputError where the folder cannot be written.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; name a file")
-    with _writable(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary_file(path)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
@@ -31,6 +25,11 @@ def replacing_file(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_file(path: Path) -> None:
+    """Raises InputError where `path` cannot be written, for a caller that has minutes of work before it writes."""
+    _temporary_file(Path(path)).unlink()
 
 
 @contextmanager
@@ -68,6 +67,17 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` in UTF-8, whole or not at all."""
     with replacing_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _temporary_file(path: Path) -> Path:
+    """A new, empty file beside `path`."""
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    return Path(name)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -232,7 +234,8 @@ def test_tables_for_a_person(workplace, capsys):
         (["quantize", "RUN", "--weight-bits", "9"], "weight_bits must be an integer 2..8, not 9"),
         (["evaluate", "nowhere.npz"], "nowhere.npz"),
         (["evaluate", "RUN/run.json"], "cannot load network"),
-        (["fit", "NETWORK", "--device", "ecp5-25k", "--min-images-per-second", "0"], "must be more than 0, not 0"),
+        (["fit", "NETWORK", "--device", "ecp5-25k", "--min-images-per-second", "0"], "must be a number above 0, not 0"),
+        (["fit", "NETWORK", "--device", "ecp5-25k", "--min-images-per-second", "nan"], "a number above 0, not nan"),
         (["fit", "NETWORK", "--macs", "4", "--speed", "6"], "need --device"),
         (["fit", "NETWORK", "--device", "ecp5-25k", "--block-rams", "4"], "must not come with --device"),
         (["generate", "NETWORK", "--lanes", "65"], "lanes must be 1..64, not 65"),
@@ -294,3 +297,12 @@ def test_ctrl_c_is_one_line_and_its_own_code(workplace, capsys, monkeypatch):
     monkeypatch.setattr("amarray.commands.evaluate_network", interrupted)
     assert main(["evaluate", str(workplace / "mlp.npz")]) == 130
     assert capsys.readouterr().err == "amarray: stopped; nothing was left half-written\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(workplace):
+    command = [sys.executable, "-c", "import sys; from amarray.cli import main; sys.exit(main())"]
+    command += ["evaluate", workplace / "mlp.npz", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0

@@ -195,11 +195,19 @@ def test_failure_carries_the_message_of_nextpnr(tmp_path):
 
 
 def test_a_router_that_does_not_end_gives_way_to_the_other(tmp_path, monkeypatch):
-    """A tool prints one row of router 1 for ever: were it not ended, the test would not end either."""
+    """A tool prints one row of router 1 for ever: were it not ended, the test would not end either.
+
+    The folder that it made for itself goes with it.
+    """
     row = f"Info: {6000:10} | {2052:8} {3940:10} | {1000:4} {0:5} | {12547:9}|"
-    (tmp_path / "endless.py").write_text(f"def run():\n    while True:\n        print({row!r})\n")
+    source = f"import tempfile\ndef run():\n    tempfile.mkdtemp()\n    while True:\n        print({row!r})\n"
+    (tmp_path / "endless.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     monkeypatch.setitem(tools.TOOLS, "endless", tools.Tool("pytest", "endless", "run"))
     ran, original = [], tools.run
 
@@ -219,3 +227,4 @@ def test_a_router_that_does_not_end_gives_way_to_the_other(tmp_path, monkeypatch
     first, second = ran
     assert "--router" not in first
     assert second == [*first, "--router", "router2"]
+    assert list(temporary.iterdir()) == []

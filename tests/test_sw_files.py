@@ -5,7 +5,7 @@ import os
 import pytest
 
 from sw.errors import InputError
-from sw.files import replacing_file, replacing_folder, write_text
+from sw.files import check_file, replacing_file, replacing_folder, write_text
 
 
 def names(folder):
@@ -87,3 +87,15 @@ def test_failure_leaves_the_old_folder(tmp_path):
         write_half(replacing_folder(tmp_path / "run", marker="marker"))
     assert names(tmp_path / "run") == ["first", "marker"]
     assert names(tmp_path) == ["run"]
+
+
+def test_a_place_is_checked_and_left_as_it_was(tmp_path):
+    write_text(tmp_path / "b.txt", "old")
+    check_file(tmp_path / "b.txt")
+    check_file(tmp_path / "new.txt")
+    assert names(tmp_path) == ["b.txt"]
+    assert (tmp_path / "b.txt").read_text() == "old"
+    with pytest.raises(InputError, match="it is a folder; name a file"):
+        check_file(tmp_path)
+    with pytest.raises(InputError, match="choose a place you can write to"):
+        check_file(tmp_path / "b.txt" / "c.txt")

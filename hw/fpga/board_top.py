@@ -1,5 +1,6 @@
 """Top of a board: clock, reset and pins around the hosted accelerator, which is what the simulation runs."""
 
+import math
 from dataclasses import dataclass
 
 from amaranth import ClockDomain, Module, Signal
@@ -64,7 +65,10 @@ class BoardPlan:
 
         Raises InputError for a clock or a baud rate that cannot be made, or images that are longer than a frame.
         """
-        setting = find_setting(device.family, board.oscillator, clock or board.clock)
+        clock = board.clock if clock is None else clock
+        if not 0 < clock < math.inf:
+            raise InputError(f"clock must be a number of MHz above 0, not {clock:g}")
+        setting = find_setting(device.family, board.oscillator, clock)
         mhz = setting.mhz if setting else board.oscillator
         buffer_bytes(compiled.config, compiled.header.image_words)
         return cls(board, device, compiled, setting, mhz, baud_divisor(mhz, baud))
