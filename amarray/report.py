@@ -101,7 +101,7 @@ def show_fit_device(result: dict) -> None:
             f"{each['cycles']:,}",
             *(f"{each['resources'][name]:,}" for name in ("luts", "ffs", "dsps", "brams")),
             f"{each['images_per_second']:,.0f}",
-            "takes" if each == best else ", ".join(RESOURCE_NAMES[name] for name in each["too_much"]) or "yes",
+            "yes, taken" if each == best else ", ".join(RESOURCE_NAMES[name] for name in each["too_much"]) or "yes",
         ]
         for each in choices[first : first + SHOWN_ARRAYS]
     ]
