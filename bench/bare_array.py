@@ -2,7 +2,7 @@
 
 Each multiplier has a lane of one tap, a weight of its own in a block RAM and the activation of all lanes; one counter
 addresses both memories. The contents are random. The clock is the median of the seeds, as `amarray place` has it;
-with a build, that one is placed on the same device with the same seeds beside it.
+with a build, that one is placed on the same device with the same seeds beside it, and weights have its bits.
 
     .venv/bin/python bench/bare_array.py --device ecp5-25k --speed 6 --multipliers 28 --seeds 5 [--build BUILD]
 """
@@ -40,8 +40,8 @@ class BareArray(wiring.Component):
     first: In(1), a sum begins. sums: Out, the accumulators.
     """
 
-    def __init__(self, lanes: int):
-        self.config = ArrayConfig(lanes=lanes, taps=1)
+    def __init__(self, lanes: int, weight_bits: int = 8):
+        self.config = ArrayConfig(lanes=lanes, taps=1, weight_bits=weight_bits)
         super().__init__({"first": In(1), "sums": Out(data.ArrayLayout(signed(self.config.accumulator_bits), lanes))})
 
     def elaborate(self, platform):
@@ -88,8 +88,10 @@ def main() -> None:
     parser.add_argument("--build", type=Path)
     options = parser.parse_args()
     target = device(options.device, options.speed)
+    build = builds.load(options.build) if options.build else None
     with tempfile.TemporaryDirectory() as name:
-        folder, bare = Path(name), BareArray(options.multipliers)
+        folder = Path(name)
+        bare = BareArray(options.multipliers, build.config.weight_bits) if build else BareArray(options.multipliers)
         convert(bare, NAME, folder / "bare.v")
         ports = {name: {"direction": "input", "width": 1} for name in ("clk", "rst", "first")}
         ports["sums"] = {"direction": "output", "width": len(bare.sums.as_value())}
@@ -99,15 +101,14 @@ def main() -> None:
                 *clocks(folder / "bare.v", ports, NAME, target, options.seeds, folder),
             )
         ]
-        if options.build:
-            build = builds.load(options.build)
+        if build:
             found = clocks(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
             rows.append((f"{build.network.name} on {build.config.shape}", *found))
     for name, resources, placed in rows:
         clock = placed["clock_mhz"]
         every = " ".join(f"{mhz:.1f}" for mhz in clock["all"])
         print(f"{name}: median {clock['median']:.1f} MHz, best {clock['best']:.1f} ({every}), {resources}")
-    if options.build:
+    if build:
         print(f"ratio {rows[1][2]['clock_mhz']['median'] / rows[0][2]['clock_mhz']['median']:.3f}")
 
 
