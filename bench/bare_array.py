@@ -72,10 +72,10 @@ class BareArray(wiring.Component):
 
 
 def clocks(verilog: Path, ports: dict, top: str, target, seeds: int, folder: Path) -> tuple[dict, dict]:
-    """Counts and clocks of a design in the harness."""
+    """Of a design in the harness: what synthesize tells, and its clocks."""
     netlist = folder / f"{top}.json"
     counts = synthesize(verilog, target, top=top, ports=ports, netlist=netlist)
-    return counts["resources"], place_seeds(range(1, seeds + 1), lambda seed: place(netlist, target, seed))
+    return counts, place_seeds(range(1, seeds + 1), lambda seed: place(netlist, target, seed))
 
 
 def main() -> None:
@@ -104,10 +104,10 @@ def main() -> None:
         if build:
             found = clocks(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
             rows.append((f"{build.network.name} on {build.config.shape}", *found))
-    for name, resources, placed in rows:
+    for name, counts, placed in rows:
         clock = placed["clock_mhz"]
         every = " ".join(f"{mhz:.1f}" for mhz in clock["all"])
-        print(f"{name}: median {clock['median']:.1f} MHz, best {clock['best']:.1f} ({every}), {resources}")
+        print(f"{name}: median {clock['median']:.1f} MHz, best {clock['best']:.1f} ({every}), {counts['resources']}")
     if build:
         print(f"ratio {rows[1][2]['clock_mhz']['median'] / rows[0][2]['clock_mhz']['median']:.3f}")
 

@@ -4,7 +4,8 @@
 
 Both are placed in the same harness on the same device with the same seeds. NNgen's Verilog is its default one, one
 multiplier a layer; its weights are in external memory, which is not counted, amarray's are in block RAMs. Its cycles
-are those of bench/against_nngen.py, with its default bus.
+are those of bench/against_nngen.py, with its default bus. As in `amarray place`, no image is counted with a clock above
+what the data sheet allows the blocks in use.
 """
 
 import argparse
@@ -65,9 +66,12 @@ def main() -> int:
             build = builds.write(compiled, folder / "x".join(map(str, shape)))
             ours = clocks(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
             rows.append((f"amarray, {build.config.shape}", *ours, compiled.schedule.round_cycles))
-    rates = [placed["clock_mhz"]["median"] * 1e6 / cycles for _, _, placed, cycles in rows]
+    rates = [
+        min([placed["clock_mhz"]["median"], *(limit["mhz"] for limit in counts["limits"])]) * 1e6 / cycles
+        for _, counts, placed, cycles in rows
+    ]
     for (who, counts, placed, cycles), rate in zip(rows, rates, strict=True):
-        numbers = [f"{counts[each]:,}" for each in ("luts", "ffs", "dsps", "brams")]
+        numbers = [f"{counts['resources'][each]:,}" for each in ("luts", "ffs", "dsps", "brams")]
         table.add_row(
             who,
             *numbers,
