@@ -17,7 +17,7 @@ from hw.fpga.board_top import SILENCE, TOP, BoardPlan, BoardTop
 from hw.fpga.boards import find_board
 from hw.fpga.driver import Driver
 from hw.fpga.place import check_fit, place
-from hw.fpga.synth import synthesize
+from hw.fpga.synth import synthesize, usable_clock
 from hw.verilog import convert
 from hw.yosys import ToolError
 from sw import network_file
@@ -55,7 +55,7 @@ def bitstream(options: argparse.Namespace) -> dict:
         pins.write_text(board.constraints(device.family), encoding="utf-8")
         with bar(f"place on {board.title}", None, ""):
             found = place(netlist, device, options.seed, constraints=pins, frequency=plan.mhz, output=placed)
-        reached = min([found["clock_mhz"], *(limit["mhz"] for limit in synthesized["limits"])])
+        reached = usable_clock(found["clock_mhz"], synthesized["limits"])
         path = found["critical_path"]
         if reached < plan.mhz:
             raise ToolError(

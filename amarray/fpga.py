@@ -16,7 +16,7 @@ from hw.fpga import tools
 from hw.fpga.devices import Device, device
 from hw.fpga.estimate import estimate
 from hw.fpga.place import check_fit, place, place_seeds
-from hw.fpga.synth import synthesize
+from hw.fpga.synth import synthesize, usable_clock
 from sw.errors import InputError
 
 FOLDER = "fpga"
@@ -127,7 +127,7 @@ def _summary(build: Build, target: Device, synthesized: dict, placed: dict) -> d
     schedule = build.compiled.schedule
     median = placed["clock_mhz"]["median"]
     limits = [limit for limit in synthesized["limits"] if limit["mhz"] < median]
-    clock = min([median, *(limit["mhz"] for limit in limits)])
+    clock = usable_clock(median, limits)
     notes = [
         f"{limit['cell']} is good for {limit['mhz']:g} MHz only ({limit['reason']}); nothing is computed with a faster"
         " clock"

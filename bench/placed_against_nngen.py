@@ -24,6 +24,7 @@ from hw import build as builds
 from hw import yosys
 from hw.compiler import compile_network, size_array
 from hw.fpga.devices import device
+from hw.fpga.synth import usable_clock
 
 SHAPES = ((16, 1, 1), (4, 7, 1))
 """Lanes, taps and pixels of amarray's arrays."""
@@ -67,7 +68,7 @@ def main() -> int:
             ours = clocks(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
             rows.append((f"amarray, {build.config.shape}", *ours, compiled.schedule.round_cycles))
     rates = [
-        min([placed["clock_mhz"]["median"], *(limit["mhz"] for limit in counts["limits"])]) * 1e6 / cycles
+        usable_clock(placed["clock_mhz"]["median"], counts["limits"]) * 1e6 / cycles
         for _, counts, placed, cycles in rows
     ]
     for (who, counts, placed, cycles), rate in zip(rows, rates, strict=True):

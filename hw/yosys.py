@@ -41,8 +41,8 @@ def execute(
     """
     command, lines = [sys.executable, "-c", code, *arguments], []
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    place = os.environ | {"TMPDIR": str(folder)}  # what the tool leaves when it is ended goes with the folder
-    with subprocess.Popen(command, cwd=folder, env=place, text=True, **both) as process:
+    environment = os.environ | {"TMPDIR": str(folder)}  # what the tool leaves when it is ended goes with the folder
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **both) as process:
         try:
             for line in filter(str.strip, process.stdout):
                 lines.append(line.rstrip())

@@ -168,6 +168,11 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+def usable_clock(mhz: float, limits: list[dict]) -> float:
+    """The clock in MHz that may be used where nextpnr found `mhz`: no more than any of synthesize's `limits`."""
+    return min([mhz, *(limit["mhz"] for limit in limits)])
+
+
 def synthesize(
     verilog: Path,
     device: Device,
