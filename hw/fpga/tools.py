@@ -45,7 +45,8 @@ def run(
     """
     version(name)
     tool = TOOLS[name]
-    yosys.execute(name, f"from {tool.module} import {tool.function} as run; run()", arguments, folder, output, watch)
+    code = f"from {tool.module} import {tool.function} as run; run()"
+    yosys.execute(name, tool.package, code, arguments, folder, output, watch)
 
 
 def version(name: str) -> str:
