@@ -18,16 +18,25 @@ def feed(remaining):
         watch(row(1000 * (index + 1), arcs))
 
 
-def test_a_router_with_fewer_arcs_left_now_and_then_goes_on():
-    feed([*range(15436, 5, -1000), *([12] * LIMIT), *([11] * LIMIT), 10, 0])
+def test_a_router_that_halves_its_arcs_goes_on():
+    feed([*range(15436, 999, -1000), 499, 249, 124, 62, 0])
 
 
-@pytest.mark.parametrize("turns", [(5,), (5, 6), (7, 6, 5)])
+@pytest.mark.parametrize("turns", [(400,), (400, 420), (430, 420, 410, 400)])
 def test_a_router_that_turns_among_the_same_arcs_does_not_end(turns):
-    rows = (turns * (LIMIT + 1))[: turns.index(min(turns)) + 1 + LIMIT]
-    with pytest.raises(LivelockError, match=f"arcs remain after {LIMIT} rows without one fewer"):
-        feed([9, *rows])
-    feed([9, *rows[:-1]])
+    rows = [1000, 430, *(turns * LIMIT)]
+    last = next(index for index in range(2, 30) if 1000 * (index - 1) >= LIMIT * rows[index])
+    with pytest.raises(LivelockError, match=rf"^{rows[last]} arcs remain, and {last - 1}000 iterations"):
+        feed(rows[: last + 1])
+    feed(rows[:last])
+    feed([*rows[:last], 215, *rows[:2], 0])
+
+
+def test_a_router_that_ends_after_hours_is_not_waited_for():
+    tail = [530, 275, 86, 72]
+    feed([*tail, 0])
+    with pytest.raises(LivelockError, match=r"^65 arcs remain, and 2000 iterations have not halved them$"):
+        feed([*tail, 65])
 
 
 def test_other_lines_count_for_nothing():
