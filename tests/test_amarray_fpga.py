@@ -10,6 +10,7 @@ from amarray import fpga
 from amarray.cli import main
 from hw import build as builds
 from hw.compiler import compile_network, size_array
+from hw.fpga.synth import clock_limits
 
 TINY = random_network(0, [5, 3, 2], weight_bits=3, activation_bits=4)
 KEYS = {
@@ -42,7 +43,7 @@ def tools(monkeypatch):
         ran.append(f"synthesize {device.name}")
         resources = {"luts": 100, "ffs": 90, "dsps": 4, "brams": 1, "sprams": 0}
         result = {"device": device.name, "yosys": "0", "resources": resources, "available": device.available}
-        result |= {"limits": [{"cell": "MULT18X18D", "mhz": 105.0, "reason": "data sheet"}], "cells": {"LUT4": 100}}
+        result |= {"limits": clock_limits(device, {"DP16KD"}), "cells": {"LUT4": 100}}
         for path in (output, netlist):
             if path is not None:
                 path.parent.mkdir(exist_ok=True)
@@ -54,7 +55,7 @@ def tools(monkeypatch):
         output.write_text(str(seed))
         path = {"from": "a.b", "to": "c.d", "components": ["a", "c"], "ns": 10.0, "logic_ns": 4.0, "routing_ns": 6.0}
         path |= {"levels": 3, "nets": [{"net": "a.b", "ns": 2.0}]}
-        found = {"clock_mhz": 100.0 + seed, "nextpnr": "0", "rerouted": seed == 7}
+        found = {"clock_mhz": 200.0 + seed, "nextpnr": "0", "rerouted": seed == 7}
         return found | {"utilization": {}, "critical_path": path}
 
     monkeypatch.setattr(fpga, "synthesize", synthesize)
@@ -74,23 +75,25 @@ def test_place_computes_with_the_median_clock(build, tools, capsys):
     assert set(result) >= KEYS
     assert (result["device"], result["speed"], result["dsps"]) == ("ecp5-25k", "8", 4)
     assert result["available"]["dsps"] == 28
-    assert result["clock_mhz"] == {"median": 103.0, "best": 105.0, "all": [101.0, 102.0, 103.0, 104.0, 105.0]}
+    assert result["clock_mhz"] == {"median": 203.0, "best": 205.0, "all": [201.0, 202.0, 203.0, 204.0, 205.0]}
     schedule = build.compiled.schedule
     assert result["cycles_per_image"] == schedule.round_cycles
-    assert result["images_per_second"] == 103e6 / schedule.round_cycles
-    assert result["latency_us"] == schedule.first_result() / 103
+    assert result["images_per_second"] == 203e6 / schedule.round_cycles
+    assert result["latency_us"] == schedule.first_result() / 203
     assert result["notes"] == []
     assert sorted(tools) == [f"place ecp5-25k 8 {seed}" for seed in range(1, 6)] + ["synthesize ecp5-25k"]
 
 
-def test_nothing_is_computed_with_a_clock_above_a_cap(build, tools, capsys):
-    _, result, _ = run_json(capsys, "place", build.folder, "--seeds", 20)
-    assert result["clock_mhz"]["median"] == 110.0
-    assert result["images_per_second"] == 105e6 / build.compiled.schedule.round_cycles
-    assert result["notes"] == [
-        "MULT18X18D is good for 105 MHz only (data sheet); nothing is computed with a faster clock",
-        "nextpnr's router 1 does not end with seed 7, so its router 2 routed it",
-    ]
+@pytest.mark.parametrize("speeds", [(6, 8), (8, 6)])
+def test_nothing_is_computed_with_a_clock_above_a_cap_of_the_speed_grade(build, tools, capsys, speeds):
+    for speed in speeds:
+        _, result, _ = run_json(capsys, "place", build.folder, "--seeds", 20, "--speed", speed)
+        used = {6: 204, 8: 210}[speed]
+        assert (result["clock_mhz"]["median"], result["used_clock_mhz"]) == (210, used)
+        assert result["images_per_second"] == used * 1e6 / build.compiled.schedule.round_cycles
+        *capped, other_router = result["notes"]
+        assert other_router == "nextpnr's router 1 does not end with seed 7, so its router 2 routed it"
+        assert [note.partition(" (")[0] for note in capped] == ["DP16KD is good for 204 MHz only"] * (speed == 6)
 
 
 def test_a_seed_that_took_the_other_router_is_named(build, tools, capsys):
@@ -119,7 +122,7 @@ def test_only_what_changed_runs_again(build, tools, capsys):
 def test_table_for_a_person(build, tools, capsys):
     assert main(["place", str(build.folder), "--device", "gw1n-9c", "--seeds", "1"]) == 0
     text = capsys.readouterr().out
-    for line in ("clock, median", "101.0 MHz", "4 of 40", "images per second", "a, c", "6.00"):
+    for line in ("clock, median", "201.0 MHz", "4 of 40", "images per second", "a, c", "6.00"):
         assert line in text
     assert "note: the clock is an upper bound: nextpnr has no delays of Gowin's multipliers" in text
 

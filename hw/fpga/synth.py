@@ -168,6 +168,13 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+def clock_limits(device: Device, cells: set[str]) -> list[dict]:
+    """The caps of the device, at its speed grade, for types of cells in which they hold, lowest first."""
+    found = [cap for cap in device.caps if cap.cell in cells]
+    limits = [{"cell": cap.cell, "mhz": cap.at(device.speed), "reason": cap.reason} for cap in found]
+    return sorted(limits, key=lambda limit: limit["mhz"])
+
+
 def usable_clock(mhz: float, limits: list[dict]) -> float:
     """The clock in MHz that may be used where nextpnr found `mhz`: no more than any of synthesize's `limits`."""
     return min([mhz, *(limit["mhz"] for limit in limits)])
@@ -214,7 +221,7 @@ def synthesize(
         "yosys": yosys.version(),
         "resources": {name: _count(counts, family.counts.get(name, {})) for name in RESOURCES},
         "available": device.available,
-        "limits": _limits(device, cells),
+        "limits": clock_limits(device, {cap.cell for cap in device.caps if any(map(cap.holds, cells))}),
         "cells": counts,
     }
     if output is not None:
@@ -239,13 +246,6 @@ def _script(family: Family, top: str, harnessed: bool) -> str:
         {family.pads.replace("{top}", whole)}
         write_json netlist.json
     """
-
-
-def _limits(device: Device, cells: list[dict]) -> list[dict]:
-    """The caps of the device that hold for a netlist's cells, lowest first."""
-    found = [cap for cap in device.caps if any(map(cap.holds, cells))]
-    limits = [{"cell": cap.cell, "mhz": cap.at(device.speed), "reason": cap.reason} for cap in found]
-    return sorted(limits, key=lambda limit: limit["mhz"])
 
 
 def _count(cells: dict[str, int], rules: dict[str, float]) -> int:
