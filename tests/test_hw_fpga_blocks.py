@@ -1,7 +1,7 @@
-"""Blocks in the cells of an FPGA, by yosys's own models of these cells, against integers.
+"""Blocks in the cells of an FPGA, by models of these cells, against integers.
 
-MULT18X18D has no model in yosys; what is checked of it is how it is instantiated. MULT9X9 has none either; the one here
-is after Gowin's user guide UG287 (DSP), for what is used of the block.
+The models are yosys's own, except two that it lacks: MULT18X18D's is the one that netlists are simulated with, and
+MULT9X9's is here, after Gowin's user guide UG287 (DSP), for what is used of the block.
 """
 
 import re
@@ -102,39 +102,48 @@ def test_a_multiplier_block_of_ice40_is_the_multiplier(activation, weight, tmp_p
     check_multiplier(Gates(design, tmp_path, models), activation, weight)
 
 
+@pytest.mark.parametrize(("activation", "weight"), [(9, 8), (9, 6), (5, 3)])
+def test_a_multiplier_block_of_ecp5_is_the_multiplier(activation, weight, tmp_path):
+    design = map_blocks(multiplier_design(activation, weight), ECP5, 1)
+    shutil.copy(OWN_MODELS, tmp_path)
+    check_multiplier(Gates(design, tmp_path, (OWN_MODELS.name,)), activation, weight)
+
+
 @pytest.mark.parametrize(("activation", "weight"), [(9, 8), (5, 3)])
 def test_a_multiplier_block_of_gowin_is_the_multiplier(activation, weight, tmp_path):
     design = map_blocks(multiplier_design(activation, weight), GOWIN, 1)
     check_multiplier(Gates(design + MULT9X9, tmp_path), activation, weight)
 
 
-def pair_design(count: int = 1) -> str:
-    """A design of so many pairs with 5-bit weights in one module, as the export writes it."""
-    ports = "input clk, input signed [8:0] activation, input signed [4:0] low, high"
-    products = "".join(f", output signed [13:0] low_{index}, high_{index}" for index in range(count))
+def pair_design(count: int = 1, weight: int = 5) -> str:
+    """A design of so many pairs with narrow weights in one module, as the export writes it."""
+    ports = f"input clk, input signed [8:0] activation, input signed [{weight - 1}:0] low, high"
+    products = "".join(f", output signed [{weight + 8}:0] low_{index}, high_{index}" for index in range(count))
     instances = "".join(
-        f"  pair_multiplier_9x5 pair_{index} (.clk(clk), .activation(activation), .low(low), .high(high), "
+        f"  pair_multiplier_9x{weight} pair_{index} (.clk(clk), .activation(activation), .low(low), .high(high), "
         f".low_product(low_{index}), .high_product(high_{index}));\n"
         for index in range(count)
     )
     return f"""module top({ports}{products});
 {instances}endmodule
-module pair_multiplier_9x5({ports}, output signed [13:0] low_product, high_product);
+module pair_multiplier_9x{weight}({ports}, output signed [{weight + 8}:0] low_product, high_product);
   assign low_product = 0, high_product = 0;  // which nobody reads
 endmodule
 """
 
 
+@pytest.mark.parametrize("weight", [2, 3, 4, 5])
 @pytest.mark.parametrize(("family", "blocks"), [("ecp5", 1), ("ecp5", 0), ("ice40", 2), ("ice40", 1)])
-def test_two_products_of_one_activation_are_exact_for_all_operands(family, blocks, tmp_path):
+def test_two_products_of_one_activation_are_exact_for_all_operands(family, blocks, weight, tmp_path):
     cells, models = MODELS[family]
-    design = map_blocks(pair_design(), cells, blocks)
+    design = map_blocks(pair_design(weight=weight), cells, blocks)
     assert ("lut_pair" in design) == ((family, blocks) in (("ecp5", 0), ("ice40", 1)))
     if family == "ecp5":
         shutil.copy(OWN_MODELS, tmp_path)
         models = (OWN_MODELS.name,) if blocks else models
     gates = Gates(design, tmp_path, models)
-    a, low, high = (each.ravel() for each in np.mgrid[-255:256, -15:16, -15:16])
+    most = (1 << weight - 1) - 1
+    a, low, high = (each.ravel() for each in np.mgrid[-255:256, -most : most + 1, -most : most + 1])
     rng, orders = np.random.default_rng(0), []
     for cycle in range(LATENCY + 3):
         orders.append(rng.permutation(len(a)))
@@ -142,13 +151,13 @@ def test_two_products_of_one_activation_are_exact_for_all_operands(family, block
         found = gates.cycle(
             **{
                 name: value % (1 << bits)
-                for name, value, bits in zip(("activation", "low", "high"), operands, (9, 5, 5), strict=True)
+                for name, value, bits in zip(("activation", "low", "high"), operands, (9, weight, weight), strict=True)
             }
         )
         if cycle >= LATENCY:
             order = orders[cycle - LATENCY]
-            for name, weight in (("low_0", low), ("high_0", high)):
-                assert (found[name] == (a * weight)[order] % (1 << 14)).all()
+            for name, factor in (("low_0", low), ("high_0", high)):
+                assert (found[name] == (a * factor)[order] % (1 << weight + 9)).all()
 
 
 @pytest.mark.parametrize(("cells", "blocks", "expected"), [(ECP5, 2, 2), (ICE40, 5, 2), (ICE40, 1, 0), (OTHERS, 4, 2)])
