@@ -1,25 +1,23 @@
-"""Simulates a board by the pins of its UART: the driver that runs on the host speaks with the Verilog."""
+"""Simulates a board by its pins: the driver that runs on the host speaks with the Verilog of the board's top."""
 
 import json
 import tempfile
 from pathlib import Path
 
 from hw.compiler import Compiled
-from hw.fpga.hosted import HostedAccelerator
+from hw.fpga.board_top import TOP, BoardPlan, BoardTop
+from hw.fpga.boards import Board
 from hw.verilog import convert
 from sim.build import compiled
 from sim.launch import run_test
 
-TOP = "board"
-"""Name of the Verilog module."""
-LEDS = 5
-CLOCK_HZ = 100_000_000
-SILENT_BITS = 40
-"""So many bits of silence end a frame: two bytes more than the longest pause within an answer."""
+MHZ = 0.1
+"""Clock of the simulated board, so slow that the silence after a damaged frame is a few thousand cycles."""
 
 
 def play(
     network: Compiled,
+    board: Board,
     steps: list[tuple[str, bytes]],
     folder: Path,
     *,
@@ -31,19 +29,22 @@ def play(
 
     Parameters
     ----------
-    network: on its array. steps: names and data: info, image (pixels), counters, reset, load (a load image) or bytes.
+    network: on its array. board: it is simulated with its default FPGA and without PLL.
+    steps: names and data: info, image (pixels), counters, reset, load (a load image) or bytes.
     folder: for the Verilog and the compiled simulator.
     divisor: clock cycles a bit of the board. mismatch: by which share the host's bits are longer.
 
     Raises SimulationError where the simulator fails or the board's answers are no bytes.
     """
-    hosted = HostedAccelerator(network, divisor=divisor, clock_hz=CLOCK_HZ, silence=SILENT_BITS * divisor, leds=LEDS)
+    plan = BoardPlan(board, board.device(), network, setting=None, mhz=MHZ, divisor=divisor)
     folder.mkdir(parents=True, exist_ok=True)
-    convert(hosted, TOP, folder / f"{TOP}.v")
+    convert(BoardTop(plan), TOP, folder / f"{TOP}.v")
     place = compiled(folder / f"{TOP}.v", folder, simulator, top=TOP)
     scenario = {
         "divisor": divisor,
         "mismatch": mismatch,
+        "button_low": board.button_low,
+        "leds_low": board.leds_low,
         "steps": [(name, bytes(data).hex()) for name, data in steps],
     }
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:

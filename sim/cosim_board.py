@@ -11,28 +11,31 @@ from cocotb.clock import Clock
 from cocotb.task import bridge, resume
 from cocotb.triggers import Event, First, Timer
 
+from hw.fpga.board_top import RESET_CYCLES
 from hw.fpga.driver import Driver, LinkError
 from hw.fpga.frames import START
-from sim.bench import RESET_CYCLES, SimulationError
+from sim.bench import SimulationError
 
 PERIOD = 10_000
 """Of the clock, in picoseconds."""
 PATIENCE = 200_000
 """Clock cycles that a read waits for a byte."""
+PRESSED_CYCLES = 10
+"""So long the button is pressed."""
 
 
 @cocotb.test()
 async def board(dut):
-    """Reset, play the scenario, save the answers."""
+    """Press the button, wait for the end of the reset, play the scenario, save the answers."""
     with open(cocotb.plusargs["scenario"], encoding="utf-8") as file:
         scenario = json.load(file)
     Clock(dut.clk, PERIOD, "ps").start()
     dut.rx.value = 1
-    dut.rst.value = 1
-    for _ in range(RESET_CYCLES):
-        await dut.clk.rising_edge
-    dut.rst.value = 0
-    port = Pins(dut, round(PERIOD * scenario["divisor"] * (1 + scenario["mismatch"])))
+    for pressed, cycles in ((True, PRESSED_CYCLES), (False, RESET_CYCLES + PRESSED_CYCLES)):
+        dut.button.value = pressed ^ scenario["button_low"]
+        for _ in range(cycles):
+            await dut.clk.rising_edge
+    port = Pins(dut, round(PERIOD * scenario["divisor"] * (1 + scenario["mismatch"])), scenario["leds_low"])
     cocotb.start_soon(port.listen())
     answers = await bridge(play)(port, scenario["steps"], lambda: port.leds)
     with open(cocotb.plusargs["answers"], "w", encoding="utf-8") as file:
@@ -42,18 +45,19 @@ async def board(dut):
 class Pins:
     """The two wires of a UART as the driver's port, for use in a thread of cocotb's bridge.
 
-    bit: duration of a bit in picoseconds, as the host has it.
+    bit: duration of a bit in picoseconds, as the host has it. leds_low: whether a LED is on at 0.
     """
 
-    def __init__(self, dut, bit: int):
-        self._dut, self._bit = dut, bit
+    def __init__(self, dut, bit: int, leds_low: bool):
+        self._dut, self._bit, self._leds_low = dut, bit, leds_low
         self._received, self._came = bytearray(), Event()
         self.write, self.read = resume(self._write), resume(self._read)
 
     @property
     def leds(self) -> int:
-        """What the LEDs show."""
-        return self._dut.leds.value.to_unsigned()
+        """Which LEDs are on, the lowest in bit 0."""
+        value = self._dut.leds.value.to_unsigned()
+        return value ^ (1 << len(self._dut.leds)) - 1 if self._leds_low else value
 
     async def listen(self):
         """Receive bytes for ever."""

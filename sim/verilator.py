@@ -13,7 +13,7 @@ four times the time to compile and twice that to run; _ACCESS grants what the te
 warns of widths that yosys chose."""
 _ACCESS = {
     "accelerator": ("clk", "rst", "i_pixels__*", "i_load__*", "o_result__*", "counters__*"),
-    "board": ("clk", "rst", "rx", "tx", "leds"),
+    "board": ("clk", "rx", "button", "tx", "leds"),
 }
 """Per top module the ports that a testbench drives or reads."""
 WAVES = "dump.vcd"

@@ -1,12 +1,13 @@
-"""The driver and the board's Verilog, bit by bit over the UART's pins."""
+"""The driver and the Verilog of a board's top, bit by bit over the UART's pins."""
 
 import pytest
 from networks import random_network
 
 from hw.compiler import compile_network, size_array
+from hw.fpga.boards import BOARDS, Board, find_board
 from hw.fpga.frames import Command, Status, encode
 from hw.load_image import preamble
-from sim.board import CLOCK_HZ, play
+from sim.board import MHZ, play
 from sw import mnist, network_file
 from sw.golden import infer
 from sw.shipped import network_path
@@ -14,6 +15,7 @@ from sw.shipped import network_path
 MLP = network_file.load(network_path("mlp"))
 SMALL = random_network(3, [784, 6, 10])
 IMAGES = 6
+BOARD = find_board("tangnano9k")
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +32,18 @@ def image_steps(images):
     return [("image", image.tobytes()) for image in images]
 
 
-def check_images(network, images, answers):
+def check_images(network, images, answers, board: Board = BOARD):
     golden = infer(network, images, all_taps=False)
     assert [answer["logits"] for answer in answers] == golden.logits.tolist()
     assert [answer["label"] for answer in answers] == golden.labels.tolist()
-    assert [answer["leds"] for answer in answers] == [16 | label for label in golden.labels.tolist()]
+    assert [answer["leds"] for answer in answers] == [1 << board.leds - 1 | label for label in golden.labels.tolist()]
 
 
 @pytest.mark.parametrize("mismatch", [-0.02, 0, 0.02])
 def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
     compiled = compile_network(MLP, size_array(MLP, 4, 5))  # 785 pixels in 157 beats
     steps = [("info", b""), *image_steps(images), ("counters", b""), ("reset", b""), ("counters", b"")]
-    answers = play(compiled, steps, simulated / "mlp", mismatch=mismatch)
+    answers = play(compiled, BOARD, steps, simulated / "mlp", mismatch=mismatch)
     config = compiled.config
     assert answers[0] == {
         "version": 1,
@@ -51,7 +53,7 @@ def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
         "buffer_bytes": 785,
         "image_bytes": 785,
         "array": int.from_bytes(preamble(config)[-4:], "little"),
-        "clock_hz": CLOCK_HZ,
+        "clock_hz": round(MHZ * 1e6),
     }
     check_images(MLP, images, answers[1:-3])
     before, after = answers[-3], answers[-1]
@@ -60,6 +62,13 @@ def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
     assert before["cycles"] == before["busy"] + before["stalled_input"] + before["stalled_output"]
     assert after["images"] == after["mac"] == after["busy"] == 0
     assert 0 < after["cycles"] < before["cycles"]
+
+
+@pytest.mark.parametrize("board", [each for each in BOARDS.values() if each != BOARD], ids=lambda board: board.name)
+def test_the_other_boards_classify_too(images, simulated, board):
+    compiled = compile_network(SMALL, size_array(SMALL, 2, 3))
+    answers = play(compiled, board, image_steps(images), simulated / board.name)
+    check_images(SMALL, images, answers, board)
 
 
 def test_another_network_is_loaded_and_images_of_it_classified(images, simulated):
@@ -78,7 +87,7 @@ def test_another_network_is_loaded_and_images_of_it_classified(images, simulated
         ("load", small.load_image()),
         *image_steps(images[:2]),
     ]
-    answers = play(small, steps, simulated / "both", divisor=4)
+    answers = play(small, BOARD, steps, simulated / "both", divisor=4)
     check_images(SMALL, images[:1], answers[:1])
     assert answers[1]["status"] == Status.REFUSED
     assert "checksum" in answers[1]["error"]
@@ -106,7 +115,7 @@ def test_wrong_frames_get_an_error_and_the_next_one_works(images, simulated):
     for data in wrong.values():
         steps += [("bytes", data), *image_steps(images[:1])]
     steps += [("bytes", encode(Command.LOAD, b"x")), ("bytes", encode(Command.INFO, b"x")), ("counters", b"")]
-    answers = play(compiled, steps, simulated / "mlp")
+    answers = play(compiled, BOARD, steps, simulated / "mlp")
     assert [answer["status"] for answer in answers[:10:2]] == list(wrong)
     check_images(MLP, images[:1].repeat(5, axis=0), answers[1:10:2])
     assert [answer["status"] for answer in answers[10:12]] == [Status.COMMAND, Status.LENGTH]
@@ -115,6 +124,6 @@ def test_wrong_frames_get_an_error_and_the_next_one_works(images, simulated):
 
 def test_a_silent_board_is_no_answer(simulated):
     compiled = compile_network(MLP, size_array(MLP, 4, 5))
-    (answer,) = play(compiled, [("bytes", b"no frame")], simulated / "mlp")
+    (answer,) = play(compiled, BOARD, [("bytes", b"no frame")], simulated / "mlp")
     assert answer["status"] is None
     assert "does not answer" in answer["error"]

@@ -1,4 +1,4 @@
-"""Top of a board: clock, reset and pins around the hosted accelerator, which is what the simulation runs."""
+"""Top of a board: clock, reset and pins around the hosted accelerator."""
 
 import math
 from dataclasses import dataclass
