@@ -48,7 +48,7 @@ def test_narrow_weights_share_multipliers_unless_registers_are_saved(values, pai
     assert ArrayConfig(**values).pairs_products == pairs
 
 
-def test_a_pair_has_both_products_of_all_operands():
+def test_a_pair_has_both_products():
     config = ArrayConfig(weight_bits=3)
     pair = PairMultiplier(config)
     assert pair.module == "pair_multiplier_9x3"
