@@ -6,7 +6,7 @@ coefficients by least squares from what yosys counted for a grid of arrays, and 
 """
 
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, inf
 
 from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, short_roms, written_memories
 from hw.config import ArrayConfig
@@ -22,7 +22,7 @@ class Fabric:
     Parameters
     ----------
     block_ram: see hw/block_rams.py. luts, ffs: coefficients by the names of `lut_parts`, `ff_parts`.
-    clock_mhz: that placements reach (docs/results.md), with all products in blocks and with some in lookup tables.
+    clock_mhz: that placements of arrays of up to so many products reach (docs/results.md), smaller ones first.
     speeds: how much faster each speed grade is. pairs: whether a block makes two narrow products. gates: whether an
     adder's lookup tables can gate both operands, see hw/fpga/lut_multiplier.py.
     """
@@ -30,7 +30,7 @@ class Fabric:
     block_ram: BlockRam
     luts: dict[str, float]
     ffs: dict[str, float]
-    clock_mhz: tuple[float, float]
+    clock_mhz: tuple[tuple[float, float], ...]
     speeds: dict[str, float] = field(default_factory=dict)
     pairs: bool = False
     gates: bool = False
@@ -40,29 +40,30 @@ FABRICS = {
     "ecp5": Fabric(
         block_ram=BLOCK_RAM,
         luts={
-            "array": 0.671,
-            "soft multipliers": 0.967,
-            "drain": 0.942,
-            "requantizers": 2.681,
-            "rotators": 0.303,
-            "pooling": 7.951,
-            "nest": 0.374,
-            "shallow memories": 2.24,
+            "array": 0.799,
+            "pairs": 0.891,
+            "soft multipliers": 0.979,
+            "drain": 0.914,
+            "requantizers": 2.297,
+            "rotators": 0.622,
+            "pooling": 5.583,
+            "nest": 0.39,
+            "shallow memories": 0.879,
             "short roms": 0.0,
-            "spreader": 13.5,
-            "rest": 644.725,
+            "spreader": 10.251,
+            "rest": 757.517,
         },
         ffs={
-            "array": 0.986,
-            "soft multipliers": 0.85,
-            "drain": 1.03,
-            "requantizers": 3.716,
-            "tiles": 3.259,
-            "nest": 5.022,
-            "spreader": 7.583,
+            "array": 1.007,
+            "soft multipliers": 0.874,
+            "drain": 0.999,
+            "requantizers": 3.376,
+            "tiles": 3.123,
+            "nest": 5.219,
+            "spreader": 8.127,
             "rest": 0.0,
         },
-        clock_mhz=(175, 135),
+        clock_mhz=((56, 175), (128, 130), (inf, 120)),
         speeds={"6": 1, "7": 1.13, "8": 1.27},
         pairs=True,
         gates=True,
@@ -70,32 +71,33 @@ FABRICS = {
     "ice40": Fabric(
         block_ram=BlockRam(ratios=((16, 256), (8, 512), (4, 1024), (2, 2048)), shallow=0, roms=64),
         luts={
-            "array": 1.217,
-            "soft multipliers": 0.732,
-            "drain": 0.971,
-            "requantizers": 0.096,
-            "rotators": 0.303,
-            "pooling": 7.581,
+            "array": 0.93,
+            "pairs": 0.0,
+            "soft multipliers": 0.776,
+            "drain": 1.116,
+            "requantizers": 0.801,
+            "rotators": 0.633,
+            "pooling": 7.555,
             "nest": 0.0,
             "shallow memories": 0.0,
-            "short roms": 12.389,
-            "spreader": 15.111,
-            "rest": 0.0,
+            "short roms": 10.154,
+            "spreader": 13.657,
+            "rest": 136.959,
         },
         ffs={
-            "array": 1.395,
-            "soft multipliers": 0.775,
-            "drain": 0.713,
-            "requantizers": 0.587,
-            "tiles": 2.771,
-            "nest": 3.344,
-            "spreader": 12.198,
-            "rest": 292.005,
+            "array": 1.106,
+            "soft multipliers": 0.783,
+            "drain": 1.124,
+            "requantizers": 0.0,
+            "tiles": 3.923,
+            "nest": 2.597,
+            "spreader": 12.204,
+            "rest": 243.664,
         },
-        clock_mhz=(68, 54),
+        clock_mhz=((8, 68), (inf, 54)),
     ),
 }
-FABRICS["ice40-lut"] = replace(FABRICS["ice40"], clock_mhz=(110, 110))  # of the same cells, in faster silicon
+FABRICS["ice40-lut"] = replace(FABRICS["ice40"], clock_mhz=((inf, 119),))  # of the same cells, in faster silicon
 MODELLED = tuple(device.name for device in DEVICES.values() if device.family in FABRICS)
 """Devices that have a resource model."""
 
@@ -109,8 +111,9 @@ def estimate(config: ArrayConfig, device: Device, multipliers: str = "auto") -> 
     if fabric is None:
         return None
     blocks, soft = products(config, device, multipliers)
+    pairs = config.macs - blocks - soft
     return {
-        "luts": _total(lut_parts(config, soft, fabric), fabric.luts),
+        "luts": _total(lut_parts(config, pairs, soft, fabric), fabric.luts),
         "ffs": _total(ff_parts(config, soft), fabric.ffs),
         "dsps": blocks + _scale_blocks(config, device),
         "brams": block_rams(config, fabric.block_ram),
@@ -134,15 +137,15 @@ def _scale_blocks(config: ArrayConfig, device: Device) -> int:
     return config.requantizers * ceil(config.accumulator_bits / 18)
 
 
-def expected_clock(config: ArrayConfig, device: Device, multipliers: str = "auto") -> float:
+def expected_clock(config: ArrayConfig, device: Device) -> float:
     """MHz to expect, of a device whose family has a model; `amarray place` finds the clock."""
     fabric = FABRICS[device.family]
-    in_tables = products(config, device, multipliers)[1] > 0
-    return fabric.clock_mhz[in_tables] * fabric.speeds.get(device.speed, 1)
+    clock = next(mhz for products, mhz in fabric.clock_mhz if config.macs <= products)
+    return clock * fabric.speeds.get(device.speed, 1)
 
 
-def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float]:
-    """Bits of adders and multiplexers, by part; soft: multipliers in lookup tables."""
+def lut_parts(config: ArrayConfig, pairs: int, soft: int, fabric: Fabric) -> dict[str, float]:
+    """Bits of adders and multiplexers, by part; pairs: blocks of two products, soft: products in lookup tables."""
     lanes, taps, sums = config.lanes, config.taps, config.lanes * config.pixels
     slots = config.drain_words * config.pixels
     used = config.requantizers
@@ -151,6 +154,7 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
     rotators = (2 * config.unaligned_reads + config.unaligned_writes) * config.pixels
     return {
         "array": sums * (_tree(config)[0] + config.accumulator_bits),
+        "pairs": pairs * (config.operand_format.bits + 2 * config.weight_bits),
         "soft multipliers": soft * (config.weight_bits - fabric.gates) * (config.operand_format.bits + 1),
         "drain": used * config.accumulator_bits * max(slots - 1, 0),
         "requantizers": used * width * config.shift_bits,
@@ -166,7 +170,7 @@ def lut_parts(config: ArrayConfig, soft: int, fabric: Fabric) -> dict[str, float
 
 
 def ff_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
-    """Bits of registers, by part; soft: multipliers in lookup tables."""
+    """Bits of registers, by part; soft: products in lookup tables."""
     taps, sums = config.taps, config.lanes * config.pixels
     used = config.requantizers
     product = config.operand_format.bits + config.weight_bits
