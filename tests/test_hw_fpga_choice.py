@@ -51,14 +51,18 @@ def test_nothing_beyond_a_limit_of_the_device_is_taken(resource):
 
 
 def test_what_stops_an_array_that_does_not_fit_is_said():
-    message = r"no array for random 0 fits ecp5-25k: \d+ x \d+ x \d+ needs .* of at most 7 LUTs"
+    message = r"no array for random 0 fits ecp5-25k: \d+ x \d+ x \d+ needs .* of at most 7 LUTs; take ice40-hx8k, or"
     with pytest.raises(InputError, match=message):
         choose(NETWORK, replace(ECP5, luts=10), macs=4)
 
 
 def test_too_many_images_a_second_are_refused_with_what_would_do():
-    message = r"images a second must be at most [\d,]+ on ecp5-25k, not 9,000,000,000: .*; take ecp5-45k, or"
+    message = r"images a second must be at most [\d,]+ on ecp5-25k, not 2,000,000: .*; take ecp5-45k, or quantize"
     with pytest.raises(InputError, match=message):
+        choose(NETWORK, ECP5, least=2e6)
+    best, _ = choose(NETWORK, device("ecp5-45k"), least=2e6)
+    assert best.images_per_second >= 2e6
+    with pytest.raises(InputError, match=r"; no array of at most \d+ multipliers does on any device$"):
         choose(NETWORK, ECP5, least=9e9)
 
 

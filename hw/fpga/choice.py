@@ -51,8 +51,7 @@ def choose(
     if not fitting:
         nearest = min(choices, key=_excess)
         raise InputError(
-            f"no array for {network.name} fits {device.name}: {_named(nearest)}; take {_larger(device)}, "
-            "or quantize to fewer bits"
+            f"no array for {network.name} fits {device.name}: {_named(nearest)}; {_advice(choices, device, least)}"
         )
     fast = [choice for choice in fitting if choice.images_per_second >= least]
     if not fast:
@@ -61,7 +60,7 @@ def choose(
         reason = f"; {_named(enough[-1])}" if enough else ""
         raise InputError(
             f"images a second must be at most {best.images_per_second:,.0f} on {device.name}, not {least:,.0f}: that is"
-            f" what {best.candidate.shape} reaches{reason}; take {_larger(device)}, or quantize to fewer bits"
+            f" what {best.candidate.shape} reaches{reason}; {_advice(choices, device, least)}"
         )
     if least:
         return min(fast, key=lambda choice: (choice.candidate.multipliers, choice.candidate.cycles)), choices
@@ -90,7 +89,11 @@ def _named(choice: Choice) -> str:
     return f"{choice.candidate.shape} needs {' and '.join(clauses)}"
 
 
-def _larger(device: Device) -> str:
-    """A larger device of the family, if there is one."""
-    larger = [each.name for each in DEVICES.values() if each.family == device.family and each.luts > device.luts]
-    return larger[0] if larger else "a larger device"
+def _advice(choices: list[Choice], device: Device, least: float) -> str:
+    """What would do: the smallest other device on which one of the arrays fits and is fast enough, if there is one."""
+    for name in MODELLED:
+        others = [_assess(DEVICES[name], choice.candidate) for choice in choices] if name != device.name else []
+        if any(not other.too_much and other.images_per_second >= least for other in others):
+            return f"take {name}, or quantize to fewer bits"
+    most = max(choice.candidate.multipliers for choice in choices)
+    return f"no array of at most {most} multipliers does on any device"
