@@ -1,4 +1,9 @@
+"""The table of devices, in the source and in the documentation."""
+
+import re
+
 import pytest
+from test_architecture import ROOT
 
 from hw.fpga.devices import DEVICES, RESOURCES, Cap, device
 from hw.fpga.synth import FAMILIES
@@ -19,6 +24,28 @@ def test_every_device_has_a_family_and_all_counts_or_none(name):
         assert all(isinstance(count, int) for count in counts)
         assert found.frequency > 0
         assert not any("{" in argument for argument in found.placement_arguments)
+
+
+def documented() -> dict[str, list[str]]:
+    """Cells of the row of each device in docs/commands.md."""
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = text.partition("The devices (")[2].partition("\n\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    return {name: cells for names, *cells in rows for name in re.findall(r"`([^`]*)`", names)}
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_the_documentation_has_its_numbers(name):
+    found, cells = device(name), documented()[name]
+    assert f"{found.bram_bits // 1024} kbit" in cells[3]
+    if found.nextpnr is None:
+        assert cells[:2] == ["", ""]
+        assert found.dsp in cells[2]
+    else:
+        multipliers = f"{found.dsps} of {found.dsp}" if found.dsps else f"{found.dsp}: in LUTs"
+        single_port = f", {found.sprams} single-port of {found.spram_bits // 1024} kbit" if found.sprams else ""
+        memories = f"{found.brams} of {found.bram_bits // 1024} kbit{single_port}"
+        assert cells == [f"{found.luts:,}", f"{found.ffs:,}", multipliers, memories, ", ".join(found.speeds)]
 
 
 def test_speed_grades():
