@@ -216,7 +216,10 @@ def _add_export(subparsers) -> None:
 
 
 def _add_fit(subparsers) -> None:
-    text = "Search lanes x taps x pixels for the fewest cycles with so many multipliers and block RAMs."
+    text = (
+        "Search lanes x taps x pixels for the fastest array on an FPGA, or for the fewest cycles with so many"
+        " multipliers; one of --device, --macs, --multipliers must be given."
+    )
     parser = _add(subparsers, "fit", commands.fit, report.show_fit, text)
     parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
     parser.add_argument("--macs", type=int, metavar="N", help="multipliers of the array at most")
