@@ -6,7 +6,7 @@ after hours. It is found by iterations, not by time, so that the same seed gives
 
 import re
 
-LIMIT = 25
+LIMIT = 10
 """How many times each of the arcs that remain may have been routed, on average, since twice as many of them remained.
 An iteration routes one arc, and of a router that ends needs few per arc."""
 ROW = re.compile(r"Info: +(?P<iterations>\d+) \| +\d+ +\d+ \| +\d+ +\d+ \| +(?P<remaining>\d+)\|")
