@@ -1,13 +1,16 @@
 """The clock of a bare array, the yardstick for the whole accelerator: block RAM, multiplier, accumulator, no more.
 
 Each multiplier has a lane of one tap, a weight of its own in a block RAM and the activation of all lanes; one counter
-addresses both memories. The contents are random. The clock is the median of the seeds, as `amarray place` has it;
-with a build, that one is placed on the same device with the same seeds beside it, and weights have its bits.
+addresses both memories. The contents are random. Device, seeds and bits of a weight are those of a row of
+bench/placements.py, so are the multipliers: blocks, or products where these are in lookup tables.
 
-    .venv/bin/python bench/bare_array.py --device ecp5-25k --speed 6 --multipliers 28 --seeds 5 [--build BUILD]
+    .venv/bin/python bench/bare_array.py                  # the table of docs/results.md, from bench/bare_array.json
+    .venv/bin/python bench/bare_array.py --renew [NAME ...]    # measure: yosys, and nextpnr with all seeds
 """
 
 import argparse
+import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,10 +18,11 @@ import numpy as np
 from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from placements import CONFIGURATIONS, SEEDS
+from placements import RECORD as PLACEMENTS
 
-from hw import build as builds
 from hw.config import ArrayConfig
-from hw.fpga.devices import device
+from hw.fpga.devices import Device, device
 from hw.fpga.place import place, place_seeds
 from hw.fpga.synth import synthesize
 from hw.mac import Lane
@@ -26,10 +30,22 @@ from hw.memories import StaticMemory
 from hw.multiplier import Multiplier
 from hw.stream import delayed
 from hw.verilog import convert
+from sw.files import write_text
 
 DEPTH = 512
 """Words of both memories: one block RAM deep."""
 NAME = "bare_array"
+RECORD = Path(__file__).with_suffix(".json")
+BESIDE = {
+    # row of bench/placements.py: multipliers, bits of a weight
+    "mlp-4x7-25k-6": (28, 8),
+    "mlp-16x1-25k-6": (16, 8),
+    "mlp-16x1-25k-8": (16, 8),
+    "mlp-5bit-16x16-85k-6": (128, 5),
+    "cnn-8x9x2-85k-6": (144, 8),
+    "mlp-6bit-8x1-up5k": (8, 6),
+    "cnn-4x5-hx8k": (20, 8),
+}
 
 
 class BareArray(wiring.Component):
@@ -40,7 +56,7 @@ class BareArray(wiring.Component):
     first: In(1), a sum begins. sums: Out, the accumulators.
     """
 
-    def __init__(self, lanes: int, weight_bits: int = 8):
+    def __init__(self, lanes: int, weight_bits: int):
         self.config = ArrayConfig(lanes=lanes, taps=1, weight_bits=weight_bits)
         super().__init__({"first": In(1), "sums": Out(data.ArrayLayout(signed(self.config.accumulator_bits), lanes))})
 
@@ -78,38 +94,60 @@ def clocks(verilog: Path, ports: dict, top: str, target, seeds: int, folder: Pat
     return counts, place_seeds(range(1, seeds + 1), lambda seed: place(netlist, target, seed))
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="ecp5-25k")
-    parser.add_argument("--speed")
-    parser.add_argument("--multipliers", type=int, default=28)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--build", type=Path)
-    options = parser.parse_args()
-    target = device(options.device, options.speed)
-    build = builds.load(options.build) if options.build else None
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        bare = BareArray(options.multipliers, build.config.weight_bits) if build else BareArray(options.multipliers)
+def measure(name: str) -> dict:
+    """Counts and clock of the bare array beside a row."""
+    count, bits = BESIDE[name]
+    target = placed_device(name)
+    with tempfile.TemporaryDirectory(prefix="amarray-bench-") as place_of_files:
+        folder = Path(place_of_files)
+        bare = BareArray(count, bits)
         convert(bare, NAME, folder / "bare.v")
         ports = {name: {"direction": "input", "width": 1} for name in ("clk", "rst", "first")}
         ports["sums"] = {"direction": "output", "width": len(bare.sums.as_value())}
-        rows = [
-            (
-                f"bare array of {options.multipliers}",
-                *clocks(folder / "bare.v", ports, NAME, target, options.seeds, folder),
-            )
-        ]
-        if build:
-            found = clocks(build.verilog, build.ports, "accelerator", target, options.seeds, folder)
-            rows.append((f"{build.network.name} on {build.config.shape}", *found))
-    for name, counts, placed in rows:
-        clock = placed["clock_mhz"]
-        every = " ".join(f"{mhz:.1f}" for mhz in clock["all"])
-        print(f"{name}: median {clock['median']:.1f} MHz, best {clock['best']:.1f} ({every}), {counts['resources']}")
-    if build:
-        print(f"ratio {rows[1][2]['clock_mhz']['median'] / rows[0][2]['clock_mhz']['median']:.3f}")
+        counts, placed = clocks(folder / "bare.v", ports, NAME, target, SEEDS, folder)
+    return {"multipliers": count, "weight_bits": bits, **counts["resources"], "clock_mhz": placed["clock_mhz"]}
+
+
+def placed_device(name: str) -> Device:
+    """The device, at its speed grade, of a row of bench/placements.py."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device")
+    parser.add_argument("--speed")
+    row = parser.parse_args(CONFIGURATIONS[name][2].split())
+    return device(row.device, row.speed)
+
+
+def markdown(record: dict, placements: dict) -> str:
+    """The table of docs/results.md."""
+    lines = ["| multipliers, device | bare array, MHz | accelerator | clock, MHz | share |", "| --- " * 5 + "|"]
+    for name, row in record.items():
+        target = placed_device(name)
+        part = f"`{target.name}`" + (f" speed {target.speed}" if target.speed else "")
+        tables = "" if row["dsps"] else " in tables"
+        bare, whole = (each["clock_mhz"]["median"] for each in (row, placements[name]))
+        lines.append(
+            f"| {row['multipliers']}{tables}, {part} | {bare:.1f} | `{name}` | {whole:.1f} | {whole / bare:.0%} |"
+        )
+    return "\n".join(lines).replace("%", " %")
+
+
+def main() -> None:
+    """Measure if asked to; print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BESIDE))
+    parser.add_argument("--renew", action="store_true", help="measure, and write what was found to the record")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BESIDE):
+        parser.error(f"NAME must be one of {', '.join(BESIDE)}, not {', '.join(sorted(unknown))}")
+    if options.names and not options.renew:
+        parser.error("names say what to measure, with --renew")
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    for name in (options.names or BESIDE) if options.renew else ():
+        row = measure(name)
+        record = {each: (record | {name: row})[each] for each in BESIDE if each in record | {name: row}}
+        write_text(RECORD, json.dumps(record, indent=1) + "\n")
+        print(f"{name}: {row}", file=sys.stderr, flush=True)
+    print(markdown(record, json.loads(PLACEMENTS.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":

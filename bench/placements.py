@@ -75,7 +75,7 @@ def measure(name: str, folder: Path) -> dict:
     with contextlib.chdir(folder):
         placed = [_run(command) for command in commands][-1]
     counts = {resource: placed[resource] for resource in ("luts", "ffs", "dsps", "brams", "sprams")}
-    kept = ("cycles_per_image", "images_per_second", "latency_us", "clock_mhz", "used_clock_mhz")
+    kept = ("cycles_per_image", "images_per_second", "latency_us", "clock_mhz", "used_clock_mhz", "yosys", "nextpnr")
     path = {end: placed["critical_path"][end] for end in ("from", "to")}
     return {"commands": [f"amarray {command}" for command in commands], **counts} | {
         **{key: placed[key] for key in kept},
@@ -98,13 +98,15 @@ def figures(row: dict) -> dict[str, float]:
 
 
 def compare(old: dict, new: dict) -> list[str]:
-    """What differs by more than its tolerance, one line each."""
+    """What differs by more than its tolerance, one line each, and with it tools of other versions."""
     found = figures(new)
-    return [
+    lines = [
         f"{name}: {was:g} before, {found[name]:g} now, more than {TOLERANCE[name]:.0%} apart"
         for name, was in figures(old).items()
         if abs(found[name] - was) > TOLERANCE[name] * was
     ]
+    others = [f"{tool} {old[tool]} before, {new[tool]} now" for tool in ("yosys", "nextpnr") if old[tool] != new[tool]]
+    return lines + others if lines else []
 
 
 def markdown(record: dict) -> str:
