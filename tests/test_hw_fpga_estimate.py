@@ -1,6 +1,7 @@
 """The resource model against what yosys counted for the grid of bench/resource_model.py."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,16 @@ def test_clock_depends_on_the_size_of_the_array_and_on_the_speed_grade():
         config = ArrayConfig(lanes=lanes, taps=taps)
         assert expected_clock(config, device("ecp5-25k", "6")) == mhz
         assert expected_clock(config, device("ecp5-85k", "8")) == mhz * FABRICS["ecp5"].speeds["8"]
+
+
+PLACEMENTS = json.loads((Path(__file__).parents[1] / "bench" / "placements.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", [name for name in PLACEMENTS if "gw1n" not in name])
+def test_the_clock_is_one_that_placements_have_reached(name):
+    command = dict(zip(*[iter(PLACEMENTS[name]["commands"][-1].split()[3:])] * 2, strict=True))
+    shape = {"lanes": 1, "taps": 1} | {
+        key: int(value) for key, value in re.findall(r"--(lanes|taps|pixels) (\d+)", PLACEMENTS[name]["commands"][-2])
+    }
+    expected = expected_clock(ArrayConfig(**shape), device(command["--device"], command.get("--speed")))
+    assert 0.8 <= expected / PLACEMENTS[name]["clock_mhz"]["median"] <= 1.05
