@@ -53,7 +53,7 @@ def test_a_family_without_a_model_has_no_estimate():
 
 
 def test_clock_depends_on_the_size_of_the_array_and_on_the_speed_grade():
-    for lanes, taps, mhz in ((8, 7, 175), (16, 8, 130), (16, 16, 120)):
+    for lanes, taps, mhz in ((8, 7, 175), (16, 8, 130), (16, 16, 120), (32, 16, 85)):
         config = ArrayConfig(lanes=lanes, taps=taps)
         assert expected_clock(config, device("ecp5-25k", "6")) == mhz
         assert expected_clock(config, device("ecp5-85k", "8")) == mhz * FABRICS["ecp5"].speeds["8"]

@@ -63,7 +63,7 @@ FABRICS = {
             "spreader": 8.127,
             "rest": 0.0,
         },
-        clock_mhz=((56, 175), (128, 130), (inf, 120)),
+        clock_mhz=((56, 175), (128, 130), (256, 120), (inf, 85)),
         speeds={"6": 1, "7": 1.13, "8": 1.27},
         pairs=True,
         gates=True,
