@@ -49,22 +49,23 @@ BESIDE = {
 
 
 class BareArray(wiring.Component):
-    """So many lanes of one tap that never stop; a sum begins with each round of the counter.
+    """So many multipliers, each in a lane of one tap, that never stop; a sum begins with each round of the counter.
 
     Members
     -------
     first: In(1), a sum begins. sums: Out, the accumulators.
     """
 
-    def __init__(self, lanes: int, weight_bits: int):
-        self.config = ArrayConfig(lanes=lanes, taps=1, weight_bits=weight_bits)
-        super().__init__({"first": In(1), "sums": Out(data.ArrayLayout(signed(self.config.accumulator_bits), lanes))})
+    def __init__(self, multipliers: int, weight_bits: int):
+        self.config, self.multipliers = ArrayConfig(lanes=1, taps=1, weight_bits=weight_bits), multipliers
+        sums = data.ArrayLayout(signed(self.config.accumulator_bits), multipliers)
+        super().__init__({"first": In(1), "sums": Out(sums)})
 
     def elaborate(self, platform):
         """Build counter, memories, lanes."""
         m = Module()
         config, rng = self.config, np.random.default_rng(1)
-        bits = config.lanes * config.weight_bits
+        bits = self.multipliers * config.weight_bits
         words = [int.from_bytes(rng.bytes(-(-bits // 8)), "little") % (1 << bits) for _ in range(DEPTH)]
         m.submodules.weights = weights = StaticMemory(bits, DEPTH, words)
         m.submodules.activations = activations = StaticMemory(8, DEPTH, rng.integers(0, 256, DEPTH).tolist())
@@ -72,8 +73,8 @@ class BareArray(wiring.Component):
         m.d.sync += address.eq(address + 1)
         m.d.comb += [weights.address.eq(address), activations.address.eq(address)]
         first = delayed(m, self.first, 1)
-        weight = data.View(data.ArrayLayout(signed(config.weight_bits), config.lanes), weights.data)
-        for index in range(config.lanes):
+        weight = data.View(data.ArrayLayout(signed(config.weight_bits), self.multipliers), weights.data)
+        for index in range(self.multipliers):
             m.submodules[f"multiplier_{index}"] = multiplier = Multiplier(config)
             m.submodules[f"lane_{index}"] = lane = Lane(config)
             m.d.comb += [
