@@ -26,7 +26,7 @@ from hw.block_rams import block_rams
 from hw.compiler import compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES
-from hw.fpga.estimate import FABRICS, ff_parts, lut_parts, products
+from hw.fpga.estimate import FABRICS, ff_parts, lut_parts, products, total
 from hw.fpga.synth import synthesize
 from sw import network_file
 from sw.files import write_text
@@ -103,16 +103,11 @@ def solve(parts: list[dict[str, float]], counts: list[int]) -> dict[str, float]:
     return {name: round(float(value), 3) for name, value in zip(names, best, strict=True)}
 
 
-def predict(coefficients: dict[str, float], parts: dict[str, float]) -> int:
-    """The model's count of an array."""
-    return round(sum(coefficients[name] * size for name, size in parts.items()))
-
-
 def predict_unseen(parts: list[dict[str, float]], counts: list[int]) -> list[int]:
     """The model's count of each array, by coefficients that are fitted to the others."""
     others = [[*range(index), *range(index + 1, len(parts))] for index in range(len(parts))]
     fits = [solve([parts[other] for other in left], [counts[other] for other in left]) for left in others]
-    return [predict(*each) for each in zip(fits, parts, strict=True)]
+    return [total(*each) for each in zip(parts, fits, strict=True)]
 
 
 def errors(estimates: list[int], counts: list[int]) -> str:
@@ -135,7 +130,7 @@ def report(family: str, rows: list[dict]) -> None:
     counts = {resource: [row["counts"][resource] for row in rows] for resource in ("luts", "ffs", "brams")}
     for resource, parts in parts_of.items():
         found[resource] = solve(parts, counts[resource])
-        estimates[resource] = [predict(found[resource], part) for part in parts]
+        estimates[resource] = [total(part, found[resource]) for part in parts]
     table = Table("device", "network", "array", *(f"{name}, estimate" for name in ("LUTs", "flip-flops", "block RAMs")))
     for index, row in enumerate(rows):
         both = [(counts[resource][index], estimates[resource][index]) for resource in counts]

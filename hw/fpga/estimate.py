@@ -113,8 +113,8 @@ def estimate(config: ArrayConfig, device: Device, multipliers: str = "auto") -> 
     blocks, soft = products(config, device, multipliers)
     pairs = config.macs - blocks - soft
     return {
-        "luts": _total(lut_parts(config, pairs, soft, fabric), fabric.luts),
-        "ffs": _total(ff_parts(config, soft), fabric.ffs),
+        "luts": total(lut_parts(config, pairs, soft, fabric), fabric.luts),
+        "ffs": total(ff_parts(config, soft), fabric.ffs),
         "dsps": blocks + _scale_blocks(config, device),
         "brams": block_rams(config, fabric.block_ram),
         "sprams": 0,
@@ -200,5 +200,6 @@ def _tree(config: ArrayConfig) -> tuple[int, int]:
     return adders, registers
 
 
-def _total(parts: dict[str, float], coefficients: dict[str, float]) -> int:
+def total(parts: dict[str, float], coefficients: dict[str, float]) -> int:
+    """What the parts take together, by the coefficient of each."""
     return round(sum(size * coefficients[name] for name, size in parts.items()))
