@@ -18,11 +18,10 @@ import numpy as np
 from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from placements import CONFIGURATIONS, SEEDS
 from placements import RECORD as PLACEMENTS
+from placements import SEEDS, keep, placed_device
 
 from hw.config import ArrayConfig
-from hw.fpga.devices import Device, device
 from hw.fpga.place import place, place_seeds
 from hw.fpga.synth import synthesize
 from hw.mac import Lane
@@ -30,7 +29,6 @@ from hw.memories import StaticMemory
 from hw.multiplier import Multiplier
 from hw.stream import delayed
 from hw.verilog import convert
-from sw.files import write_text
 
 DEPTH = 512
 """Words of both memories: one block RAM deep."""
@@ -38,9 +36,9 @@ NAME = "bare_array"
 RECORD = Path(__file__).with_suffix(".json")
 BESIDE = {
     # row of bench/placements.py: multipliers, bits of a weight
-    "mlp-4x7-25k-6": (28, 8),
     "mlp-16x1-25k-6": (16, 8),
     "mlp-16x1-25k-8": (16, 8),
+    "mlp-4x7-25k-6": (28, 8),
     "mlp-5bit-16x16-85k-6": (128, 5),
     "cnn-8x9x2-85k-6": (144, 8),
     "mlp-6bit-8x1-up5k": (8, 6),
@@ -109,15 +107,6 @@ def measure(name: str) -> dict:
     return {"multipliers": count, "weight_bits": bits, **counts["resources"], "clock_mhz": placed["clock_mhz"]}
 
 
-def placed_device(name: str) -> Device:
-    """The device, at its speed grade, of a row of bench/placements.py."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device")
-    parser.add_argument("--speed")
-    row = parser.parse_args(CONFIGURATIONS[name][2].split())
-    return device(row.device, row.speed)
-
-
 def markdown(record: dict, placements: dict) -> str:
     """The table of docs/results.md."""
     lines = ["| multipliers, device | bare array, MHz | accelerator | clock, MHz | share |", "| --- " * 5 + "|"]
@@ -145,8 +134,7 @@ def main() -> None:
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     for name in (options.names or BESIDE) if options.renew else ():
         row = measure(name)
-        record = {each: (record | {name: row})[each] for each in BESIDE if each in record | {name: row}}
-        write_text(RECORD, json.dumps(record, indent=1) + "\n")
+        record = keep(RECORD, record, name, row)
         print(f"{name}: {row}", file=sys.stderr, flush=True)
     print(markdown(record, json.loads(PLACEMENTS.read_text(encoding="utf-8"))))
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from amarray.cli import main as amarray
+from hw.fpga.devices import Device, device
 from sw.files import write_text
 
 RECORD = Path(__file__).with_name("placements.json")
@@ -83,6 +84,15 @@ def measure(name: str, folder: Path) -> dict:
     }
 
 
+def placed_device(name: str) -> Device:
+    """The device, at its speed grade, of a row."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device")
+    parser.add_argument("--speed")
+    row = parser.parse_args(CONFIGURATIONS[name][2].split())
+    return device(row.device, row.speed)
+
+
 def _run(command: str) -> dict:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -90,6 +100,14 @@ def _run(command: str) -> dict:
     if code:
         raise SystemExit(f"amarray {command} failed")
     return json.loads(printed.getvalue())
+
+
+def keep(path: Path, record: dict, name: str, row: dict) -> dict:
+    """The record with a row, written to its file; rows are in the order of CONFIGURATIONS."""
+    found = record | {name: row}
+    found = {each: found[each] for each in CONFIGURATIONS if each in found}
+    write_text(path, json.dumps(found, indent=2) + "\n")
+    return found
 
 
 def figures(row: dict) -> dict[str, float]:
@@ -149,8 +167,7 @@ def main() -> int:
                 was = figures(old)[figure]
                 table.add_row(name, figure, f"{was:g}", f"{now:g}", f"{now / was - 1:+.1%}" if was else "")
             if options.renew:
-                record = {each: (record | {name: row})[each] for each in CONFIGURATIONS if each in record | {name: row}}
-                write_text(RECORD, json.dumps(record, indent=2) + "\n")
+                record = keep(RECORD, record, name, row)
             elif name not in record:
                 failures.append(f"{name} is not in {RECORD.name}; write it there with --renew")
             else:

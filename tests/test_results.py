@@ -3,11 +3,9 @@
 import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from test_architecture import ROOT
 
 
 @pytest.mark.parametrize("command", ["placements.py --table", "bare_array.py"])
