@@ -122,10 +122,9 @@ def report(family: str, rows: list[dict]) -> None:
     configs = [ArrayConfig.from_json(row["config"]) for row in rows]
     made = [products(config, DEVICES[row["device"]]) for config, row in zip(configs, rows, strict=True)]
     found, estimates = {}, {"brams": [block_rams(config, fabric.block_ram) for config in configs]}
-    arrays = [(config, config.macs - sum(each), each[1]) for config, each in zip(configs, made, strict=True)]
     parts_of = {
-        "luts": [lut_parts(config, pairs, soft, fabric) for config, pairs, soft in arrays],
-        "ffs": [ff_parts(config, soft) for config, _, soft in arrays],
+        "luts": [lut_parts(*array, fabric) for array in zip(configs, made, strict=True)],
+        "ffs": [ff_parts(*array) for array in zip(configs, made, strict=True)],
     }
     counts = {resource: [row["counts"][resource] for row in rows] for resource in ("luts", "ffs", "brams")}
     for resource, parts in parts_of.items():

@@ -29,14 +29,14 @@ def test_the_model_is_near_what_yosys_counted(row):
 @pytest.mark.parametrize(
     ("shape", "weight_bits", "name", "multipliers", "expected"),
     [
-        ((16, 8, 1), 8, "ecp5-25k", "auto", (28, 100)),
-        ((16, 8, 1), 8, "ecp5-85k", "auto", (128, 0)),
-        ((16, 8, 1), 8, "ecp5-85k", "lut", (0, 128)),
-        ((8, 7, 1), 5, "ecp5-25k", "auto", (28, 0)),
-        ((8, 8, 1), 5, "ecp5-25k", "auto", (28, 8)),
-        ((3, 2, 2), 5, "ecp5-25k", "auto", (8, 0)),
-        ((8, 7, 1), 5, "ice40-up5k", "auto", (8, 48)),
-        ((4, 1, 1), 8, "ice40-hx8k", "auto", (0, 4)),
+        ((16, 8, 1), 8, "ecp5-25k", "auto", (28, 0, 100)),
+        ((16, 8, 1), 8, "ecp5-85k", "auto", (128, 0, 0)),
+        ((16, 8, 1), 8, "ecp5-85k", "lut", (0, 0, 128)),
+        ((8, 7, 1), 5, "ecp5-25k", "auto", (28, 28, 0)),
+        ((8, 8, 1), 5, "ecp5-25k", "auto", (28, 28, 8)),
+        ((3, 2, 2), 5, "ecp5-25k", "auto", (8, 4, 0)),
+        ((8, 7, 1), 5, "ice40-up5k", "auto", (8, 0, 48)),
+        ((4, 1, 1), 8, "ice40-hx8k", "auto", (0, 0, 4)),
     ],
 )
 def test_products_are_in_blocks_as_long_as_there_are_any(shape, weight_bits, name, multipliers, expected):

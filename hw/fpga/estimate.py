@@ -7,6 +7,7 @@ coefficients by least squares from what yosys counted for a grid of arrays, and 
 
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
+from typing import NamedTuple
 
 from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, short_roms, written_memories
 from hw.config import ArrayConfig
@@ -110,24 +111,31 @@ def estimate(config: ArrayConfig, device: Device, multipliers: str = "auto") -> 
     fabric = FABRICS.get(device.family)
     if fabric is None:
         return None
-    blocks, soft = products(config, device, multipliers)
-    pairs = config.macs - blocks - soft
+    made = products(config, device, multipliers)
     return {
-        "luts": total(lut_parts(config, pairs, soft, fabric), fabric.luts),
-        "ffs": total(ff_parts(config, soft), fabric.ffs),
-        "dsps": blocks + _scale_blocks(config, device),
+        "luts": total(lut_parts(config, made, fabric), fabric.luts),
+        "ffs": total(ff_parts(config, made), fabric.ffs),
+        "dsps": made.blocks + _scale_blocks(config, device),
         "brams": block_rams(config, fabric.block_ram),
         "sprams": 0,
     }
 
 
-def products(config: ArrayConfig, device: Device, multipliers: str = "auto") -> tuple[int, int]:
-    """Multiplier blocks that make products, and products that are made in lookup tables."""
-    each = 2 if config.pairs_products and FABRICS[device.family].pairs else 1  # products of a block
-    pairs = config.lanes // each * config.taps * config.pixels
-    singles = config.macs - each * pairs
-    blocks = 0 if multipliers == "lut" else min(pairs + singles, device.dsps)
-    return blocks, config.macs - blocks - (each - 1) * min(pairs, blocks)
+class Products(NamedTuple):
+    """What makes products: multiplier blocks, how many of them two at a time, and how many products lookup tables."""
+
+    blocks: int
+    pairs: int
+    soft: int
+
+
+def products(config: ArrayConfig, device: Device, multipliers: str = "auto") -> Products:
+    """What makes the products of an array on a device."""
+    paired = config.lanes // 2 if config.pairs_products and FABRICS[device.family].pairs else 0  # pairs of lanes
+    pairs = paired * config.taps * config.pixels
+    blocks = 0 if multipliers == "lut" else min(config.macs - pairs, device.dsps)
+    pairs = min(pairs, blocks)
+    return Products(blocks, pairs, soft=config.macs - blocks - pairs)
 
 
 def _scale_blocks(config: ArrayConfig, device: Device) -> int:
@@ -144,8 +152,8 @@ def expected_clock(config: ArrayConfig, device: Device) -> float:
     return clock * fabric.speeds.get(device.speed, 1)
 
 
-def lut_parts(config: ArrayConfig, pairs: int, soft: int, fabric: Fabric) -> dict[str, float]:
-    """Bits of adders and multiplexers, by part; pairs: blocks of two products, soft: products in lookup tables."""
+def lut_parts(config: ArrayConfig, made: Products, fabric: Fabric) -> dict[str, float]:
+    """Bits of adders and multiplexers, by part."""
     lanes, taps, sums = config.lanes, config.taps, config.lanes * config.pixels
     slots = config.drain_words * config.pixels
     used = config.requantizers
@@ -154,8 +162,8 @@ def lut_parts(config: ArrayConfig, pairs: int, soft: int, fabric: Fabric) -> dic
     rotators = (2 * config.unaligned_reads + config.unaligned_writes) * config.pixels
     return {
         "array": sums * (_tree(config)[0] + config.accumulator_bits),
-        "pairs": pairs * (config.operand_format.bits + 2 * config.weight_bits),
-        "soft multipliers": soft * (config.weight_bits - fabric.gates) * (config.operand_format.bits + 1),
+        "pairs": made.pairs * (config.operand_format.bits + 2 * config.weight_bits),
+        "soft multipliers": made.soft * (config.weight_bits - fabric.gates) * (config.operand_format.bits + 1),
         "drain": used * config.accumulator_bits * max(slots - 1, 0),
         "requantizers": used * width * config.shift_bits,
         "rotators": rotators * taps * (taps - 1) * config.activation_bits,
@@ -169,8 +177,8 @@ def lut_parts(config: ArrayConfig, pairs: int, soft: int, fabric: Fabric) -> dic
     }
 
 
-def ff_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
-    """Bits of registers, by part; soft: products in lookup tables."""
+def ff_parts(config: ArrayConfig, made: Products) -> dict[str, float]:
+    """Bits of registers, by part."""
     taps, sums = config.taps, config.lanes * config.pixels
     used = config.requantizers
     product = config.operand_format.bits + config.weight_bits
@@ -178,7 +186,7 @@ def ff_parts(config: ArrayConfig, soft: int) -> dict[str, float]:
         "array": sums * (_tree(config)[1] + config.accumulator_bits + taps * product)
         + config.operand_stages * (config.pixels * taps * config.operand_format.bits)
         + config.weight_stages * config.weight_word_bits,
-        "soft multipliers": soft * (4 * config.operand_format.bits + 4 * config.weight_bits),
+        "soft multipliers": made.soft * (4 * config.operand_format.bits + 4 * config.weight_bits),
         "drain": used * config.accumulator_bits * config.drain_words * config.pixels,
         "requantizers": used * (2 * config.accumulator_bits + config.multiplier_bits),
         "tiles": MacArray.latency(config) * tile_layout(config).size,
