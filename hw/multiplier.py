@@ -29,7 +29,7 @@ class Multiplier(Block):
     def __init__(self, config: ArrayConfig):
         activation, weight = config.operand_format.bits, config.weight_format.bits
         self.config = config
-        short = "short_" if config.follows_input else ""  # which no block with all registers can replace
+        short = "short_" if config.follows_input else ""  # which has fewer registers, see ArrayConfig
         self.module = f"{short}multiplier_{activation}x{weight}"
         super().__init__(
             {

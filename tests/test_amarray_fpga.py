@@ -39,8 +39,8 @@ def tools(monkeypatch):
     """Synthesis and placement that take no time; returns what ran."""
     ran = []
 
-    def synthesize(verilog, device, output, ports=None, netlist=None, multipliers="auto"):
-        ran.append(f"synthesize {device.name}")
+    def synthesize(verilog, device, output, ports=None, netlist=None, multipliers="auto", reserved=0):
+        ran.append(f"synthesize {device.name}" + (f", {reserved} blocks reserved" if reserved else ""))
         resources = {"luts": 100, "ffs": 90, "dsps": 4, "brams": 1, "sprams": 0}
         result = {"device": device.name, "yosys": "0", "resources": resources, "available": device.available}
         result |= {"limits": clock_limits(device, {"DP16KD"}), "cells": {"LUT4": 100}}
@@ -117,6 +117,15 @@ def test_only_what_changed_runs_again(build, tools, capsys):
     build.verilog.write_text(build.verilog.read_text() + "// changed\n")
     run_json(capsys, *arguments, 1, "--speed", 7)
     assert tools[5:] == ["synthesize ecp5-25k", "place ecp5-25k 7 1"]
+
+
+def test_requantizers_with_multipliers_keep_blocks_for_themselves(tmp_path, tools, capsys):
+    network = random_network(0, [5, 3, 2], multiplier=True)
+    config = size_array(network, 2, 2)
+    build = builds.write(compile_network(network, config), tmp_path / "scaled")
+    reserved = config.requantizers * -(-config.accumulator_bits // 18)
+    run_json(capsys, "synth", build.folder, "--device", "ecp5-25k")
+    assert tools == [f"synthesize ecp5-25k, {reserved} blocks reserved"]
 
 
 def test_table_for_a_person(build, tools, capsys):

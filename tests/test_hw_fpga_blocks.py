@@ -10,7 +10,9 @@ import shutil
 import numpy as np
 import pytest
 from gates import Gates
+from networks import random_network
 
+from hw.compiler import compile_network, size_array
 from hw.config import ArrayConfig
 from hw.fpga.blocks import MULTIPLIERS, map_blocks
 from hw.fpga.cells import OTHERS, Cells
@@ -19,6 +21,7 @@ from hw.fpga.gowin_cells import GOWIN
 from hw.fpga.ice40_cells import ICE40
 from hw.fpga.netlist_verilog import OWN_MODELS
 from hw.multiplier import Multiplier
+from hw.verilog import convert
 from sw.errors import InputError
 
 MULT9X9 = """
@@ -33,7 +36,8 @@ module MULT9X9(input [8:0] A, B, SIA, SIB, input ASIGN, BSIGN, ASEL, BSEL, CE, C
   assign DOUT = OUT_REG ? out : piped;
 endmodule
 """
-LATENCY = Multiplier.latency(ArrayConfig())
+LATENCY = {"": Multiplier.latency(ArrayConfig()), "short_": Multiplier.latency(ArrayConfig(follows_input=True))}
+"""By what the module's name begins with."""
 MODELS = {
     "ecp5": (ECP5, ("+/lattice/cells_sim_ecp5.v",)),
     "ice40": (ICE40, ("+/ice40/cells_sim.v",)),
@@ -41,9 +45,9 @@ MODELS = {
 }
 
 
-def multiplier_design(activation: int, weight: int, count: int = 1) -> str:
-    """A design of so many multipliers in one module, as the export writes it."""
-    name = f"multiplier_{activation}x{weight}"
+def multiplier_design(activation: int, weight: int, count: int = 1, kind: str = "") -> str:
+    """A design of so many multipliers in one module, as the export writes it; kind: of LATENCY."""
+    name = f"{kind}multiplier_{activation}x{weight}"
     ports = f"""input clk, input signed [{activation - 1}:0] activation, input signed [{weight - 1}:0] weight"""
     products = "".join(f", output signed [{activation + weight - 1}:0] product_{index}" for index in range(count))
     instances = "".join(
@@ -70,49 +74,54 @@ endmodule
 """
 
 
-def check_multiplier(gates: Gates, activation: int, weight: int) -> None:
+def check_multiplier(gates: Gates, activation: int, weight: int, kind: str) -> None:
     """All operands in each of several cycles, each lane in an order of its own: the products come `latency` later."""
-    rng = np.random.default_rng(0)
+    rng, latency = np.random.default_rng(0), LATENCY[kind]
     a, w = (each.ravel() for each in np.mgrid[: 1 << activation, : 1 << weight])
     signed_a, signed_w = (each - (each >> bits - 1 << bits) for each, bits in ((a, activation), (w, weight)))
     expected = (signed_a * signed_w) % (1 << activation + weight)
     orders = []
-    for cycle in range(2 * LATENCY + 1):
+    for cycle in range(2 * latency + 1):
         orders.append(rng.permutation(len(a)))
         found = gates.cycle(activation=a[orders[-1]], weight=w[orders[-1]])["product_0"]
-        if cycle >= LATENCY:
-            assert (found == expected[orders[cycle - LATENCY]]).all()
+        if cycle >= latency:
+            assert (found == expected[orders[cycle - latency]]).all()
 
 
+@pytest.mark.parametrize("kind", LATENCY)
 @pytest.mark.parametrize("family", MODELS)
 @pytest.mark.parametrize(("activation", "weight"), [(9, 8), (9, 5), (9, 4), (9, 2), (5, 3), (3, 2)])
-def test_a_multiplier_in_lookup_tables_is_the_multiplier(family, activation, weight, tmp_path):
+def test_a_multiplier_in_lookup_tables_is_the_multiplier(family, activation, weight, kind, tmp_path):
     cells, models = MODELS[family]
-    design = map_blocks(multiplier_design(activation, weight), cells, 0)
+    design = map_blocks(multiplier_design(activation, weight, kind=kind), cells, 0)
     for cell, of in (("CCU2C", "ecp5"), ("SB_CARRY", "ice40")):
         assert (cell in design) == (family == of)
-    check_multiplier(Gates(design, tmp_path, models), activation, weight)
+    assert "*" not in design
+    check_multiplier(Gates(design, tmp_path, models), activation, weight, kind)
 
 
+@pytest.mark.parametrize("kind", LATENCY)
 @pytest.mark.parametrize(("activation", "weight"), [(9, 8), (5, 3)])
-def test_a_multiplier_block_of_ice40_is_the_multiplier(activation, weight, tmp_path):
+def test_a_multiplier_block_of_ice40_is_the_multiplier(activation, weight, kind, tmp_path):
     cells, models = MODELS["ice40"]
-    design = map_blocks(multiplier_design(activation, weight), cells, 1)
+    design = map_blocks(multiplier_design(activation, weight, kind=kind), cells, 1)
     assert "SB_MAC16" in design
-    check_multiplier(Gates(design, tmp_path, models), activation, weight)
+    check_multiplier(Gates(design, tmp_path, models), activation, weight, kind)
 
 
+@pytest.mark.parametrize("kind", LATENCY)
 @pytest.mark.parametrize(("activation", "weight"), [(9, 8), (9, 6), (5, 3)])
-def test_a_multiplier_block_of_ecp5_is_the_multiplier(activation, weight, tmp_path):
-    design = map_blocks(multiplier_design(activation, weight), ECP5, 1)
+def test_a_multiplier_block_of_ecp5_is_the_multiplier(activation, weight, kind, tmp_path):
+    design = map_blocks(multiplier_design(activation, weight, kind=kind), ECP5, 1)
     shutil.copy(OWN_MODELS, tmp_path)
-    check_multiplier(Gates(design, tmp_path, (OWN_MODELS.name,)), activation, weight)
+    check_multiplier(Gates(design, tmp_path, (OWN_MODELS.name,)), activation, weight, kind)
 
 
+@pytest.mark.parametrize("kind", LATENCY)
 @pytest.mark.parametrize(("activation", "weight"), [(9, 8), (5, 3)])
-def test_a_multiplier_block_of_gowin_is_the_multiplier(activation, weight, tmp_path):
-    design = map_blocks(multiplier_design(activation, weight), GOWIN, 1)
-    check_multiplier(Gates(design + MULT9X9, tmp_path), activation, weight)
+def test_a_multiplier_block_of_gowin_is_the_multiplier(activation, weight, kind, tmp_path):
+    design = map_blocks(multiplier_design(activation, weight, kind=kind), GOWIN, 1)
+    check_multiplier(Gates(design + MULT9X9, tmp_path), activation, weight, kind)
 
 
 def pair_design(count: int = 1, weight: int = 5) -> str:
@@ -145,7 +154,7 @@ def test_two_products_of_one_activation_are_exact_for_all_operands(family, block
     most = (1 << weight - 1) - 1
     a, low, high = (each.ravel() for each in np.mgrid[-255:256, -most : most + 1, -most : most + 1])
     rng, orders = np.random.default_rng(0), []
-    for cycle in range(LATENCY + 3):
+    for cycle in range(LATENCY[""] + 3):
         orders.append(rng.permutation(len(a)))
         operands = (each[orders[-1]] for each in (a, low, high))
         found = gates.cycle(
@@ -154,8 +163,8 @@ def test_two_products_of_one_activation_are_exact_for_all_operands(family, block
                 for name, value, bits in zip(("activation", "low", "high"), operands, (9, weight, weight), strict=True)
             }
         )
-        if cycle >= LATENCY:
-            order = orders[cycle - LATENCY]
+        if cycle >= LATENCY[""]:
+            order = orders[cycle - LATENCY[""]]
             for name, factor in (("low_0", low), ("high_0", high)):
                 assert (found[name] == (a * factor)[order] % (1 << weight + 9)).all()
 
@@ -205,11 +214,12 @@ def test_a_row_of_a_product_adds_or_subtracts_what_its_gates_let_pass(family, ki
         assert (found == (let_pass + added * (1 if sign == "+" else -1)) % (1 << width)).all()
 
 
-def test_a_multiplier_block_of_ecp5_has_all_its_registers_and_signed_operands():
-    design = map_blocks(multiplier_design(9, 8), ECP5, 1)
+@pytest.mark.parametrize(("kind", "between"), [("", ["PIPELINE"]), ("short_", [])])
+def test_a_multiplier_block_of_ecp5_has_all_its_registers_and_signed_operands(kind, between):
+    design = map_blocks(multiplier_design(9, 8, kind=kind), ECP5, 1)
     assert design.count("MULT18X18D") == 1
     registers = re.findall(r'\.REG_(\w+)_CLK\("CLK0"\)', design)
-    assert registers == ["INPUTA", "INPUTB", "PIPELINE", "OUTPUT"]
+    assert registers == ["INPUTA", "INPUTB", *between, "OUTPUT"]
     for port in ("SIGNEDA", "SIGNEDB", "CE0"):
         assert f".{port}(1'b1)" in design
     for name, bits in (("A", 18), ("B", 18), ("P", 36)):
@@ -220,15 +230,30 @@ def test_a_multiplier_block_of_ecp5_has_all_its_registers_and_signed_operands():
     ("multipliers", "blocks", "expected"),
     [("auto", 2, 2), ("auto", 3, 3), ("auto", 9, 3), ("auto", None, 3), ("auto", 0, 0), ("lut", 9, 0), ("dsp", 3, 3)],
 )
+@pytest.mark.parametrize("kind", LATENCY)
 @pytest.mark.parametrize("cells", [ECP5, ICE40])
-def test_multipliers_are_in_blocks_as_long_as_there_are_any(cells, multipliers, blocks, expected):
-    design = map_blocks(multiplier_design(9, 8, count=3), cells, blocks, multipliers)
+def test_multipliers_are_in_blocks_as_long_as_there_are_any(cells, kind, multipliers, blocks, expected):
+    name, design = f"{kind}multiplier_9x8", multiplier_design(9, 8, count=3, kind=kind)
+    design = map_blocks(design, cells, blocks, multipliers)
     placed = re.findall(r"^  (\w+) block_(\d) \(", design, re.MULTILINE)
-    assert placed == [(("" if index < expected else "lut_") + "multiplier_9x8", str(index)) for index in range(3)]
+    assert placed == [(("" if index < expected else "lut_") + name, str(index)) for index in range(3)]
     modules = re.findall(r"^module (\w+)", design, re.MULTILINE)
     assert len(modules) == len(set(modules))
-    in_tables = {"lut_multiplier_9x8", "lut_first_row_add_10", "lut_row_add_10", "lut_row_subtract_10"}
-    assert set(modules) == {"top", "multiplier_9x8", *(in_tables if expected < 3 else ())}
+    in_tables = {f"lut_{name}", "lut_first_row_add_10", "lut_row_add_10", "lut_row_subtract_10"}
+    assert set(modules) == {"top", name, *(in_tables if expected < 3 else ())}
+
+
+@pytest.mark.parametrize("schedule", ["throughput", "latency"])
+def test_all_multipliers_of_an_export_are_found(schedule, tmp_path):
+    network = random_network(0, [5, 3, 2])
+    compiled = compile_network(network, size_array(network, 2, 2, kind=schedule), schedule)
+    convert(compiled.accelerator(), "top", tmp_path / "top.v")
+    verilog = (tmp_path / "top.v").read_text()
+    assert verilog.count(" * ") == 1  # of the one module that all are instances of
+    assert " * " not in map_blocks(verilog, ECP5, 0)
+    assert map_blocks(verilog, ECP5, 4, "dsp").count("MULT18X18D") == 1
+    with pytest.raises(InputError):
+        map_blocks(verilog, ECP5, 3, "dsp")
 
 
 def test_a_family_without_cells_keeps_the_modules_as_they_are():
@@ -238,10 +263,19 @@ def test_a_family_without_cells_keeps_the_modules_as_they_are():
     assert "assign result = first ? term : total + term;" in kept
 
 
-def test_more_multipliers_than_blocks_are_refused_only_where_blocks_are_demanded():
-    message = r"^multipliers must be auto or lut, not dsp: the array needs 3 multiplier blocks, the device has 2$"
+@pytest.mark.parametrize(("reserved", "needed"), [(0, 3), (1, 4)])
+def test_more_multipliers_than_blocks_are_refused_only_where_blocks_are_demanded(reserved, needed):
+    message = (
+        f"^multipliers must be auto or lut, not dsp: the array needs {needed} multiplier blocks, the device has 2$"
+    )
     with pytest.raises(InputError, match=message):
-        map_blocks(multiplier_design(9, 8, count=3), ECP5, 2, "dsp")
+        map_blocks(multiplier_design(9, 8, count=3), ECP5, 2, "dsp", reserved)
+
+
+@pytest.mark.parametrize(("reserved", "in_tables"), [(0, 1), (1, 2), (2, 3), (3, 3)])
+def test_blocks_that_are_not_for_products_are_left(reserved, in_tables):
+    design = map_blocks(multiplier_design(9, 8, count=3), ECP5, 2, "auto", reserved)
+    assert len(re.findall(r"^  lut_multiplier_9x8 ", design, re.MULTILINE)) == in_tables
 
 
 @pytest.mark.parametrize("value", ["fast", ""])

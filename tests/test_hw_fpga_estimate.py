@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -9,7 +10,7 @@ from test_architecture import ROOT
 
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES, device
-from hw.fpga.estimate import FABRICS, estimate, expected_clock, products
+from hw.fpga.estimate import FABRICS, FOLLOWING, estimate, expected_clock, products, scale_blocks
 
 GRID = json.loads((ROOT / "bench" / "resource_model.json").read_text(encoding="utf-8"))
 ROWS = [row for rows in GRID.values() for row in rows]
@@ -47,6 +48,15 @@ def test_products_are_in_blocks_as_long_as_there_are_any(shape, weight_bits, nam
 def test_requantizers_with_a_multiplier_take_blocks():
     config = ArrayConfig(lanes=4, taps=2, multiplier_bits=16, accumulator_bits=20)
     assert estimate(config, DEVICES["ecp5-25k"])["dsps"] == 8 + 2 * 2
+    assert scale_blocks(config, DEVICES["gw1n-9c"]) == 2 * 2 * 2
+    assert scale_blocks(config, DEVICES["ice40-hx8k"]) == 0
+
+
+def test_products_leave_the_requantizers_their_blocks():
+    config = ArrayConfig(lanes=8, taps=4, multiplier_bits=16, accumulator_bits=20)
+    assert products(config, DEVICES["ecp5-25k"]) == (28 - 4 * 2, 0, 12)
+    assert estimate(config, DEVICES["ecp5-25k"])["dsps"] == 28
+    assert products(config, DEVICES["ice40-up5k"]) == (0, 0, 32)
 
 
 def test_a_family_without_a_model_has_no_estimate():
@@ -58,6 +68,8 @@ def test_clock_depends_on_the_size_of_the_array_and_on_the_speed_grade():
         config = ArrayConfig(lanes=lanes, taps=taps)
         assert expected_clock(config, device("ecp5-25k", "6")) == mhz
         assert expected_clock(config, device("ecp5-85k", "8")) == mhz * FABRICS["ecp5"].speeds["8"]
+        following = replace(config, follows_input=True)
+        assert expected_clock(following, device("ecp5-25k", "6")) == mhz * FOLLOWING
 
 
 PLACEMENTS = json.loads((ROOT / "bench" / "placements.json").read_text(encoding="utf-8"))
@@ -66,8 +78,8 @@ PLACEMENTS = json.loads((ROOT / "bench" / "placements.json").read_text(encoding=
 @pytest.mark.parametrize("name", [name for name in PLACEMENTS if "gw1n" not in name])
 def test_the_clock_is_one_that_placements_have_reached(monkeypatch, name):
     monkeypatch.syspath_prepend(ROOT / "bench")
-    shape = {"lanes": 1, "taps": 1} | {
-        key: int(value) for key, value in re.findall(r"--(lanes|taps|pixels) (\d+)", PLACEMENTS[name]["commands"][-2])
-    }
-    expected = expected_clock(ArrayConfig(**shape), import_module("placements").placed_device(name))
+    generate = PLACEMENTS[name]["commands"][-2]
+    shape = {key: int(value) for key, value in re.findall(r"--(lanes|taps|pixels) (\d+)", generate)}
+    config = ArrayConfig(**shape, follows_input="--schedule latency" in generate)
+    expected = expected_clock(config, import_module("placements").placed_device(name))
     assert 0.8 <= expected / PLACEMENTS[name]["clock_mhz"]["median"] <= 1.05

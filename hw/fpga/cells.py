@@ -10,13 +10,14 @@ class Cells:
 
     Parameters
     ----------
-    multiplier: of the bits of activation and weight, None where yosys finds multiplier blocks by itself.
-    pair_multiplier: of the same; None where two products take two blocks.
+    multiplier: of the bits of activation and weight, and its stages, see `product_output`; None where yosys finds
+        multiplier blocks by itself.
+    pair_multiplier: of the bits of activation and weight; None where two products take two blocks.
     gated_adder: of the width, None where yosys does as well by itself.
     row, first_row: of the width and the sign, + or -, for hw/fpga/lut_multiplier.py; None as before.
     """
 
-    multiplier: Callable[[int, int], str] | None = None
+    multiplier: Callable[[int, int, int], str] | None = None
     pair_multiplier: Callable[[int, int], str] | None = None
     gated_adder: Callable[[int], str] | None = None
     row: Callable[[int, str], str] | None = None
@@ -47,9 +48,15 @@ def adder_ports(width: int, *gates: str) -> str:
     return f"(input [{width - 1}:0] total, term, input {', '.join(gates)}, output [{width - 1}:0] result);\n"
 
 
-def product_register(bits: int) -> str:
-    """Carries a product from its block, which is far from most adders."""
-    return f"reg signed [{bits - 1}:0] late; always @(posedge clk) late <= p[{bits - 1}:0]; assign product = late;"
+def product_output(bits: int, stages: int) -> str:
+    """The product from the output p of its block, which has registers of its operands and of its product.
+
+    Of 4 stages, the block has one in its middle, and one here carries the product away from it: it is far from most
+    adders. Of 2 stages there are neither.
+    """
+    if stages == 2:
+        return f"  assign product = p[{bits - 1}:0];\n"
+    return f"  reg signed [{bits - 1}:0] late; always @(posedge clk) late <= p[{bits - 1}:0]; assign product = late;\n"
 
 
 def two_multipliers(single: str, activation: int, weight: int) -> str:

@@ -1,12 +1,13 @@
 """ECP5: MULT18X18D for one product or two narrow ones, CCU2C for adders with gates."""
 
-from hw.fpga.cells import Cells, adder_ports, multiplier_ports, pair_ports, product_register
+from hw.fpga.cells import Cells, adder_ports, multiplier_ports, pair_ports, product_output
 from hw.fpga.lut_multiplier import row_ports
 
 
-def _mult18x18d(a: str, b: str) -> str:
-    """MULT18X18D with input, pipeline and output registers: p = a · b."""
-    registers = ", ".join(f'.REG_{name}_CLK("CLK0")' for name in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT"))
+def _mult18x18d(a: str, b: str, stages: int = 4) -> str:
+    """MULT18X18D with input, output and, unless there are 2 stages, pipeline registers: p = a · b."""
+    names = ("INPUTA", "INPUTB", *(["PIPELINE"] if stages > 2 else []), "OUTPUT")
+    registers = ", ".join(f'.REG_{name}_CLK("CLK0")' for name in names)
     ports = [f".A{bit}(a[{bit}]), .B{bit}(b[{bit}]), .C{bit}(1'b0)" for bit in range(18)]
     ports += [f".P{bit}(p[{bit}])" for bit in range(36)]
     ports += [".SIGNEDA(1'b1), .SIGNEDB(1'b1), .SOURCEA(1'b0), .SOURCEB(1'b0)", ".CLK0(clk), .CE0(1'b1), .RST0(1'b0)"]
@@ -15,10 +16,9 @@ def _mult18x18d(a: str, b: str) -> str:
 """
 
 
-def _multiplier(activation: int, weight: int) -> str:
-    """A block, and a register outside."""
-    register = product_register(activation + weight)
-    return f"{multiplier_ports(activation, weight)}{_mult18x18d('activation', 'weight')}  {register}\n"
+def _multiplier(activation: int, weight: int, stages: int) -> str:
+    block = _mult18x18d("activation", "weight", stages)
+    return multiplier_ports(activation, weight) + block + product_output(activation + weight, stages)
 
 
 def _pair_multiplier(activation: int, weight: int) -> str:

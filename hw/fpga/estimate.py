@@ -23,7 +23,8 @@ class Fabric:
     Parameters
     ----------
     block_ram: see hw/block_rams.py. luts, ffs: coefficients by the names of `lut_parts`, `ff_parts`.
-    clock_mhz: that placements of arrays of up to so many products reach (docs/results.md), smaller ones first.
+    clock_mhz: that placements of arrays of up to so many products reach (docs/results.md), smaller ones first, where
+    they do not follow their input.
     speeds: how much faster each speed grade is. pairs: whether a block makes two narrow products. gates: whether an
     adder's lookup tables can gate both operands, see hw/fpga/lut_multiplier.py.
     """
@@ -56,7 +57,7 @@ FABRICS = {
         },
         ffs={
             "array": 1.007,
-            "soft multipliers": 0.874,
+            "soft multipliers": 1.166,
             "drain": 0.999,
             "requantizers": 3.376,
             "tiles": 3.123,
@@ -87,7 +88,7 @@ FABRICS = {
         },
         ffs={
             "array": 1.106,
-            "soft multipliers": 0.783,
+            "soft multipliers": 1.044,
             "drain": 1.124,
             "requantizers": 0.0,
             "tiles": 3.923,
@@ -99,6 +100,8 @@ FABRICS = {
     ),
 }
 FABRICS["ice40-lut"] = replace(FABRICS["ice40"], clock_mhz=((inf, 119),))  # of the same cells, in faster silicon
+FOLLOWING = 0.6
+"""Clock of an array that follows its input, of that of another one: its blocks have fewer registers."""
 MODELLED = tuple(device.name for device in DEVICES.values() if device.family in FABRICS)
 """Devices that have a resource model."""
 
@@ -115,7 +118,7 @@ def estimate(config: ArrayConfig, device: Device, multipliers: str = "auto") -> 
     return {
         "luts": total(lut_parts(config, made, fabric), fabric.luts),
         "ffs": total(ff_parts(config, made), fabric.ffs),
-        "dsps": made.blocks + _scale_blocks(config, device),
+        "dsps": made.blocks + scale_blocks(config, device),
         "brams": block_rams(config, fabric.block_ram),
         "sprams": 0,
     }
@@ -133,23 +136,25 @@ def products(config: ArrayConfig, device: Device, multipliers: str = "auto") -> 
     """What makes the products of an array on a device."""
     paired = config.lanes // 2 if config.pairs_products and FABRICS[device.family].pairs else 0  # pairs of lanes
     pairs = paired * config.taps * config.pixels
-    blocks = 0 if multipliers == "lut" else min(config.macs - pairs, device.dsps)
+    room = 0 if multipliers == "lut" else max(device.dsps - scale_blocks(config, device), 0)
+    blocks = min(config.macs - pairs, room)
     pairs = min(pairs, blocks)
     return Products(blocks, pairs, soft=config.macs - blocks - pairs)
 
 
-def _scale_blocks(config: ArrayConfig, device: Device) -> int:
-    """Multiplier blocks of the requantizers: as many of 18 bits as an accumulator is wide, each."""
+def scale_blocks(config: ArrayConfig, device: Device) -> int:
+    """Multiplier blocks of the requantizers: each takes as many of 18 x 18 bits as an accumulator is wide."""
     if not config.multiplier_bits or not device.dsps:
         return 0
-    return config.requantizers * ceil(config.accumulator_bits / 18)
+    each = 2 if device.dsp == "9 x 9" else 1
+    return each * config.requantizers * ceil(config.accumulator_bits / 18)
 
 
 def expected_clock(config: ArrayConfig, device: Device) -> float:
     """MHz to expect, of a device whose family has a model; `amarray place` finds the clock."""
     fabric = FABRICS[device.family]
     clock = next(mhz for products, mhz in fabric.clock_mhz if config.macs <= products)
-    return clock * fabric.speeds.get(device.speed, 1)
+    return clock * fabric.speeds.get(device.speed, 1) * (FOLLOWING if config.follows_input else 1)
 
 
 def lut_parts(config: ArrayConfig, made: Products, fabric: Fabric) -> dict[str, float]:
@@ -182,11 +187,13 @@ def ff_parts(config: ArrayConfig, made: Products) -> dict[str, float]:
     taps, sums = config.taps, config.lanes * config.pixels
     used = config.requantizers
     product = config.operand_format.bits + config.weight_bits
+    outside = config.macs - made.blocks * config.follows_input  # products with a register outside their block
     return {
-        "array": sums * (_tree(config)[1] + config.accumulator_bits + taps * product)
+        "array": sums * (_tree(config)[1] + config.accumulator_bits)
+        + outside * product
         + config.operand_stages * (config.pixels * taps * config.operand_format.bits)
         + config.weight_stages * config.weight_word_bits,
-        "soft multipliers": made.soft * (4 * config.operand_format.bits + 4 * config.weight_bits),
+        "soft multipliers": made.soft * (config.multiplier_stages - 1) * product,
         "drain": used * config.accumulator_bits * config.drain_words * config.pixels,
         "requantizers": used * (2 * config.accumulator_bits + config.multiplier_bits),
         "tiles": MacArray.latency(config) * tile_layout(config).size,

@@ -1,25 +1,22 @@
 """iCE40: SB_MAC16 for products, SB_LUT4 with SB_CARRY for adders with a gate."""
 
-from hw.fpga.cells import Cells, adder_ports, multiplier_ports, product_register
+from hw.fpga.cells import Cells, adder_ports, multiplier_ports, product_output
 from hw.fpga.lut_multiplier import row_ports
 
 
-def _multiplier(activation: int, weight: int) -> str:
-    """SB_MAC16 with input, pipeline and output registers, and one outside."""
-    registers = ("A_REG", "B_REG", "TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG")
-    registers += ("PIPELINE_16x16_MULT_REG1", "PIPELINE_16x16_MULT_REG2")
+def _multiplier(activation: int, weight: int, stages: int) -> str:
+    """SB_MAC16 with input, output and, unless there are 2 stages, pipeline registers."""
+    between = ("TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG", "PIPELINE_16x16_MULT_REG1") if stages > 2 else ()
+    registers = ("A_REG", "B_REG", *between, "PIPELINE_16x16_MULT_REG2")
     settings = ", ".join(f".{name}(1'b1)" for name in (*registers, "A_SIGNED", "B_SIGNED"))
     zeros = ("C", "D", "AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT")
     zeros += ("OLOADTOP", "OLOADBOT", "ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN")
     idle = ", ".join(f".{name}(0)" for name in zeros)
-    return (
-        multiplier_ports(activation, weight)
-        + f"""  wire signed [15:0] a = activation, b = weight; wire [31:0] p;
-  {product_register(activation + weight)}
-  SB_MAC16 #({settings}, .TOPOUTPUT_SELECT(2'b11), .BOTOUTPUT_SELECT(2'b11))
+    output = product_output(activation + weight, stages)
+    return f"""{multiplier_ports(activation, weight)}  wire signed [15:0] a = activation, b = weight; wire [31:0] p;
+{output}  SB_MAC16 #({settings}, .TOPOUTPUT_SELECT(2'b11), .BOTOUTPUT_SELECT(2'b11))
     block (.CLK(clk), .CE(1'b1), .A(a), .B(b), .O(p), {idle});
 """
-    )
 
 
 def _sum(width: int, gate: str, *, opens: int = 1, term: str = "term", sign: str = "+") -> str:

@@ -6,17 +6,16 @@ k of a weight counts 2^k, its highest one -2^(weight-1). Row 1 takes in row 0, w
 
 from math import ceil
 
-from hw.config import ArrayConfig
 from hw.fpga.cells import Cells, adder_ports, multiplier_ports
 
 
-def lut_multiplier(activation: int, weight: int) -> str:
-    """Ports and body of the module, with as many registers as other multipliers have; its rows are those of `rows`.
+def lut_multiplier(activation: int, weight: int, stages: int) -> str:
+    """Ports and body of the module, with so many registers; its rows are those of `rows`.
 
     There is a share of the rows before each register, the first one included: operands come from registers. Where
     there are fewer rows than registers, the first registers hold operands, which are fewer bits than a row.
     """
-    width, stages = activation + 1, ArrayConfig().multiplier_stages
+    width = activation + 1
     lines = [f"  wire signed [{width - 1}:0] a_0 = activation; wire [{weight - 1}:0] w_0 = weight;"]
     ready, done, bits = "", "", 1  # ready: what the last row gave; done: the bits below it, so many
     for stage in range(stages):

@@ -189,20 +189,21 @@ def synthesize(
     ports: dict[str, dict] | None = None,
     netlist: Path | None = None,
     multipliers: str = "auto",
+    reserved: int = 0,
 ) -> dict:
     """Synthesize Verilog for a device.
 
     verilog: accelerator.v of a build, or another file. output: JSON file for the result, if any. top: its top module.
     ports: the top module's port map; with it, the netlist is the module in the harness of hw.fpga.pins, and the
     harness is not counted. netlist: file for the netlist in yosys's JSON, for hw.fpga.place, if any.
-    multipliers: where products are made, see hw.fpga.blocks.
+    multipliers: where products are made, reserved: blocks that are not for them, see hw.fpga.blocks.
     Returns `device`, `yosys` (version), `resources` (RESOURCES by name), `available` (the same of the device), `limits`
     (caps that hold: `cell`, `mhz`, `reason`) and `cells` (every cell type's count).
     """
     family = FAMILIES[device.family]
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
-        mapped = map_blocks(verilog.read_text(encoding="utf-8"), family.cells, device.dsps, multipliers)
+        mapped = map_blocks(verilog.read_text(encoding="utf-8"), family.cells, device.dsps, multipliers, reserved)
         (folder / "design.v").write_text(mapped, encoding="utf-8")
         if ports is not None:
             (folder / "pins.il").write_text(pins.convert(top, ports), encoding="utf-8")
