@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from amarray.data import load_data
+from amarray.fpga import clock_notes
 from amarray.progress import bar
 from hw import build as builds
 from hw.fpga import tools
@@ -16,6 +18,7 @@ from hw.fpga.bitstream import SUFFIX, pack
 from hw.fpga.board_top import SILENCE, TOP, BoardPlan, BoardTop
 from hw.fpga.boards import find_board
 from hw.fpga.driver import Driver
+from hw.fpga.estimate import scale_blocks
 from hw.fpga.place import check_fit, place
 from hw.fpga.synth import synthesize, usable_clock
 from hw.verilog import convert
@@ -28,8 +31,37 @@ from sw.shipped import network_path
 
 PATIENCE = 1.0
 """Seconds that a read from the board waits, besides the silence that ends a frame."""
+BYTE_BITS = 10
+"""Of a byte on the wire, with its start and its stop."""
+MOST_BAUD = 100_000_000
 GREATEST_SEED = 2**31 - 1
 """That nextpnr takes."""
+
+
+class SerialLine:
+    """A serial port that waits for an answer as long as this and its request take on the wire: hw.fpga.driver.Port.
+
+    Parameters
+    ----------
+    port: an open serial.Serial.
+    """
+
+    def __init__(self, port):
+        self._port, self._sent = port, 0
+
+    def write(self, data: bytes) -> None:
+        """Hand all of the bytes to the system, which sends them later."""
+        self._port.write(data)
+        self._sent = len(data)
+
+    def read(self, count: int) -> bytes:
+        """Receive so many bytes, or fewer if no more come in time."""
+        self._port.timeout = SILENCE + PATIENCE + BYTE_BITS * (self._sent + count) / self._port.baudrate
+        return self._port.read(count)
+
+    def close(self) -> None:
+        """Close the port."""
+        self._port.close()
 
 
 def bitstream(options: argparse.Namespace) -> dict:
@@ -49,7 +81,8 @@ def bitstream(options: argparse.Namespace) -> dict:
         verilog, netlist, placed = folder / "board.v", folder / "netlist.json", folder / "placed"
         with bar(f"synthesize for {device.name}", None, ""):
             convert(BoardTop(plan), TOP, verilog)
-            synthesized = synthesize(verilog, device, top=TOP, netlist=netlist)
+            reserved = scale_blocks(build.config, device)
+            synthesized = synthesize(verilog, device, top=TOP, netlist=netlist, reserved=reserved)
         check_fit(device, synthesized["resources"])
         pins = folder / "pins"
         pins.write_text(board.constraints(device.family), encoding="utf-8")
@@ -77,6 +110,7 @@ def bitstream(options: argparse.Namespace) -> dict:
         **synthesized["resources"],
         "available": synthesized["available"],
         "images_per_second": plan.mhz * 1e6 / build.compiled.schedule.round_cycles,
+        "notes": clock_notes(device),
         "file": str(output),
         "loader": f"{board.loader} {output}",
     }
@@ -115,8 +149,8 @@ def run(options: argparse.Namespace) -> dict:
     return answer | {"network": network.name, "mismatches": int(not same), "golden": golden.logits[0].tolist()}
 
 
-def open_port(name: str, baud: int):
-    """The serial port, a hw.fpga.driver.Port that can be closed.
+def open_port(name: str, baud: int) -> SerialLine:
+    """The serial port.
 
     Raises InputError where pyserial is not installed or the port cannot be opened.
     """
@@ -125,16 +159,16 @@ def open_port(name: str, baud: int):
         from serial.tools import list_ports
     except ImportError:
         raise InputError("a serial port needs pyserial, which is not installed: pip install 'amarray[fpga]'") from None
-    if baud < 1:
-        raise InputError(f"baud must be that of the bitstream, at least 1, not {baud}")
+    if not 1 <= baud <= MOST_BAUD:
+        raise InputError(f"baud must be that of the bitstream, 1..{MOST_BAUD}, not {baud}")
     try:
-        port = serial.serial_for_url(name, baudrate=baud, timeout=SILENCE + PATIENCE)
+        port = serial.serial_for_url(name, baudrate=baud)
     except (serial.SerialException, ValueError) as error:
         reason = os.strerror(error.errno) if getattr(error, "errno", None) else error
         there = ", ".join(sorted(each.device for each in list_ports.comports())) or "none; is the board connected?"
         raise InputError(f"port {name} cannot be opened: {reason}; ports of this machine: {there}") from error
     port.reset_input_buffer()
-    return port
+    return SerialLine(port)
 
 
 def read_image(name: str, data: str | None) -> np.ndarray:
@@ -155,7 +189,8 @@ def read_image(name: str, data: str | None) -> np.ndarray:
 
 def _read_npy(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
     except ValueError as error:
         raise InputError(f"{path} is no .npy file: {error}") from error
 
@@ -178,7 +213,7 @@ def _read_pgm(path: Path) -> np.ndarray:
                 break
             at = end
     kind, *numbers = fields
-    if kind != b"P5" or len(numbers) < 3 or not all(number.isdigit() for number in numbers):
+    if kind != b"P5" or len(numbers) < 3 or not all(re.fullmatch(rb"\d{1,9}", number) for number in numbers):
         raise InputError(f"{path} must be a binary .pgm file, which begins with P5, width, height and 255")
     width, height, most = map(int, numbers)
     pixels = np.frombuffer(data[at + 1 :], dtype=np.uint8)

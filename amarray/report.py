@@ -266,6 +266,8 @@ def show_bitstream(result: dict) -> None:
             "bitstream": result["file"],
         },
     )
+    for note in result["notes"]:
+        _print(f"note: {note}")
     _next(result["loader"])
 
 

@@ -106,8 +106,11 @@ def test_run_files_and_a_load_image(golden_board, tmp_path, capsys):
     [
         ("a.png", b"", "image must be the number of a test image, a .npy or a .pgm file"),
         ("a.npy", b"nothing", "is no .npy file"),
+        ("a.npy", b"", "is no .npy file"),
+        ("a.npy", b"PK\x03\x04", "is no .npy file"),
         ("a.pgm", b"P2\n1 1\n255\n0", "must be a binary .pgm file, which begins with P5"),
         ("a.pgm", b"P5 2", "must be a binary .pgm file"),
+        ("a.pgm", b"P5\n" + b"9" * 5000 + b" 1\n255\nabc", "must be a binary .pgm file"),
         ("a.pgm", b"P5\n2 2\n255\nabc", "must have 4 pixels of 0..255, not 3 of 0..255"),
         ("a.pgm", b"P5\n2 2\n255\nabcd", "image must have 777..784 pixels for the network on the board, not 4"),
     ],
@@ -126,13 +129,38 @@ def test_run_refuses_a_number_beyond_the_test_images_and_a_port_that_is_none(tmp
     assert line.startswith(
         f"amarray: port {tmp_path / 'no-port'} cannot be opened: No such file or directory; ports of"
     )
-    arguments = ("run", 1, "--port", "loop://", "--baud", 0)
-    assert fails(capsys, *arguments) == (2, "amarray: baud must be that of the bitstream, at least 1, not 0")
+    for baud in (0, 100_000_001):
+        message = f"amarray: baud must be that of the bitstream, 1..100000000, not {baud}"
+        assert fails(capsys, "run", 1, "--port", "loop://", "--baud", baud) == (2, message)
     missing = tmp_path / "none.npy"
     assert fails(capsys, "run", missing, "--port", "COM3") == (
         2,
         f"amarray: cannot open {missing}: No such file or directory",
     )
+
+
+class Waiting:
+    """A serial port that keeps how long its reads would wait."""
+
+    baudrate, timeout, waits = 1000, None, ()
+
+    def write(self, data):
+        self.timeout = None
+
+    def read(self, count):
+        self.waits += (self.timeout,)
+        return bytes(count)
+
+
+def test_a_slow_line_is_waited_for():
+    port = Waiting()
+    line = board.SerialLine(port)
+    line.write(bytes(800))
+    assert line.read(100) == bytes(100)
+    line.write(bytes(10))
+    line.read(1)
+    at_once = board.SILENCE + board.PATIENCE
+    assert port.waits == pytest.approx([at_once + 9, at_once + 0.11])  # 100 bytes a second
 
 
 def test_a_board_that_does_not_answer_ends_in_one_line(capsys):
@@ -155,6 +183,7 @@ def test_bitstream_for_the_icebreaker(build, capsys):
     assert code == 0
     assert (result["board"], result["device"], result["clock_mhz"]) == ("icebreaker", "ice40-up5k", 18)
     assert result["reached_mhz"] >= 18
+    assert result["notes"] == []
     content = (build / "icebreaker.bin").read_bytes()
     assert bytes.fromhex("7eaa997e") in content[:16]  # how a bitstream for iCE40 begins
     assert result["loader"] == f"iceprog {build / 'icebreaker.bin'}"
@@ -221,4 +250,5 @@ def test_bitstream_refuses_a_build_whose_verilog_was_changed(build, tmp_path, ca
 def test_bitstream_for_the_other_boards(build, capsys, name, clock, suffix):
     code, result = run_json(capsys, "bitstream", build, "--board", name, "--clock", clock)
     assert (code, result["clock_mhz"]) == (0, clock)
+    assert ["upper bound" in note for note in result["notes"]] == [True] * (name == "tangnano9k")
     assert (build / f"{name}.{suffix}").stat().st_size > 10000

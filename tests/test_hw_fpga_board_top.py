@@ -1,10 +1,13 @@
 """The top of a board without a PLL, by its pins: power-on reset, button, polarity of the LEDs."""
 
+from dataclasses import replace
+
 import pytest
 from amaranth.sim import Simulator
 from networks import random_images, random_network
 
 from hw.compiler import compile_network, size_array
+from hw.config import ArrayConfig
 from hw.fpga.board_top import RESET_CYCLES, BoardPlan, BoardTop, baud_divisor
 from hw.fpga.boards import find_board
 from hw.fpga.frames import ANSWER, HEADER_BYTES, START, Command, encode
@@ -97,5 +100,12 @@ def test_plan():
 def test_an_image_must_fit_in_a_frame():
     large = random_network(1, [70_000, 2])
     config = size_array(large, lanes=2, taps=1)
-    with pytest.raises(InputError, match="image on a board must have at most 65535 bytes, not 70000"):
+    with pytest.raises(InputError, match="image on a board, and its logits, must have at most 65535 bytes, not 70000"):
         buffer_bytes(config, 70_000)
+
+
+def test_the_buffer_holds_an_image_and_an_answer():
+    config = ArrayConfig(taps=2, result_words=200, logit_bits=17)
+    assert buffer_bytes(config, 400) == 800
+    assert buffer_bytes(config, 100) == 200 * 3 + 2
+    assert buffer_bytes(replace(config, result_words=16), 100) == 256

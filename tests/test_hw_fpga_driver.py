@@ -84,6 +84,7 @@ DAMAGED[4] ^= 1
     [
         (b"", "does not answer"),
         (b"\x00noise", "does not answer"),
+        (bytes(5000), "is no answer; is it the board's"),
         (answer(Command.RESET)[:3], "ends after 3 bytes"),
         (answer(Command.RESET)[:-1], "ends after 4 of 5 bytes"),
         (bytes(DAMAGED), "damaged: its checksum is wrong"),

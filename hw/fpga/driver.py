@@ -35,6 +35,10 @@ LOAD_ERRORS = {
 """Why a load image is refused."""
 
 
+MOST_NOISE = 4096
+"""Bytes before an answer that are dropped."""
+
+
 class Port(Protocol):
     """A stream of bytes in both directions, such as pyserial's Serial."""
 
@@ -171,7 +175,7 @@ class Driver:
 
     def _read_header(self) -> bytes:
         """The next start byte and the rest of its header; what precedes it is no answer."""
-        while True:
+        for _ in range(MOST_NOISE):
             first = self._port.read(1)
             if not first:
                 raise LinkError("the board does not answer; is it configured, and are port and baud rate right?")
@@ -180,6 +184,7 @@ class Driver:
                 if len(header) < HEADER_BYTES:
                     raise LinkError(f"the board's answer ends after {len(header)} bytes")
                 return header
+        raise LinkError("what comes from the port is no answer; is it the board's, and is the baud rate right?")
 
     def _error(self, status: int, payload: bytes) -> LinkError:
         try:

@@ -13,7 +13,7 @@ from hw.config import ArrayConfig
 from hw.fpga.frame_receiver import FrameReceiver
 from hw.fpga.frame_sender import FrameSender
 from hw.fpga.frames import COUNTER_BYTES, INFO_FIELDS, LABEL_BYTES, VERSION, Command, Status
-from hw.fpga.payload_buffer import PayloadBuffer, buffer_bytes
+from hw.fpga.payload_buffer import PayloadBuffer, buffer_bytes, logit_bytes
 from hw.fpga.uart import received_byte
 from hw.load_image import HEADER_START, preamble
 from hw.loader import pixels_layout
@@ -59,13 +59,13 @@ class HostLink(wiring.Component):
     o_pixels, i_result, counters, reset: to and from the accelerator; o_load, load_status: where it is reloadable.
     label: Out, of the last image. labelled: Out(1), whether there was one since reset.
 
-    Raises InputError where an image of the array is longer than a frame.
+    Raises InputError where an image of the array, or its answer, is longer than a frame.
     """
 
     def __init__(self, config: ArrayConfig, image_words: int, *, clock_hz: int, silence: int):
         self.config, self.image_words, self.clock_hz, self.silence = config, image_words, clock_hz, silence
         self.buffer_bytes = buffer_bytes(config, image_words)
-        self.logit_bytes = -(-config.logit_bits // 8)
+        self.logit_bytes = logit_bytes(config)
         loads = {"o_load": Out(stream.Signature(load_beat)), "load_status": In(status_layout)}
         super().__init__(
             {

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.config import ArrayConfig
-from hw.fpga.frames import MOST_PAYLOAD
+from hw.fpga.frames import LABEL_BYTES, MOST_PAYLOAD
 from hw.stream import pipeline
 from sw.errors import InputError
 
@@ -20,15 +20,21 @@ LEAST_BUFFER = 256
 
 
 def buffer_bytes(config: ArrayConfig, image_words: int) -> int:
-    """Bytes of the longest payload of a request: an image, of any network where the array is reloadable.
+    """Bytes of the longest payload: an image, of any network where the array is reloadable, or its logits and label.
 
     Raises InputError where that is longer than a frame.
     """
     most = config.input_words // 2 + 1 if config.reloadable else image_words  # two images share the input memory
-    size = max(most * config.taps, LEAST_BUFFER)
+    answer = config.result_words * logit_bytes(config) + LABEL_BYTES  # the queue holds those of an image at least
+    size = max(most * config.taps, answer, LEAST_BUFFER)
     if size > MOST_PAYLOAD:
-        raise InputError(f"an image on a board must have at most {MOST_PAYLOAD} bytes, not {size}")
+        raise InputError(f"an image on a board, and its logits, must have at most {MOST_PAYLOAD} bytes, not {size}")
     return size
+
+
+def logit_bytes(config: ArrayConfig) -> int:
+    """Of a logit in an answer."""
+    return -(-config.logit_bits // 8)
 
 
 def buffer_write(depth: int) -> data.StructLayout:
