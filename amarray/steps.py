@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Steps:
-    """The steps of one output folder. Threads may run steps of different names at the same time.
+    """The steps of one output folder. Threads and processes may run steps of different names at the same time.
 
     Parameters
     ----------
@@ -34,6 +34,7 @@ class Steps:
 
     def __init__(self, folder: Path, say: Callable[[str], None]):
         self._folder, self._say = Path(folder), say
+        _check_folder(self._folder)
         self._state = _read_state(self._folder)
         self._recording = threading.Lock()
         self.seconds: dict[str, float] = {}
@@ -62,31 +63,36 @@ class Steps:
             self.reused.append(name)
             self._say(f"{name}: nothing has changed since it last ran, its result is reused")
         else:
+            self._record({})  # so that the folder is ours whatever the action leaves in it
             result = action()
             found = {"key": key, "outputs": self.contents(*outputs), "result": result}
-            with self._recording:
-                self._state[name] = found
-                write_text(self._folder / STATE, json.dumps(self._state, indent=1) + "\n")
+            self._record({name: found})
         self.seconds[name] = time.perf_counter() - start
         return found["result"]
+
+    def _record(self, steps: dict) -> None:
+        """Write steps into the record, with what others have written there meanwhile."""
+        with self._recording:
+            self._state |= _read_state(self._folder) | steps
+            write_text(self._folder / STATE, json.dumps(self._state, indent=1) + "\n")
 
     def contents(self, *names: str) -> dict[str, str]:
         """SHA-256 of files and folders by name in the folder."""
         return {name: digest(self._folder / name) for name in names}
 
 
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"will not write into {folder}: it is a file; name a folder")
+    if folder.exists() and any(folder.iterdir()) and not (folder / STATE).is_file():
+        raise InputError(f"will not write into {folder}: it is not empty and has no {STATE}; name a new folder")
+
+
 def _read_state(folder: Path) -> dict:
-    state = folder / STATE
-    if not state.is_file():
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"will not write into {folder}: it is a file; name a folder")
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"will not write into {folder}: it is not empty and has no {STATE}; name a new folder")
-        return {}
     try:
-        return json.loads(state.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}  # a damaged record means that every step runs again
+        return json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}  # of none or a damaged one: every step runs
 
 
 def digest(path: Path, pattern: str = "*") -> str:

@@ -15,15 +15,17 @@ import platformdirs
 
 
 @contextlib.contextmanager
-def machine_code(package: str) -> Iterator[Path]:
-    """Folder for the machine code of a package's tools, `YOWASP_CACHE_DIR` of the runtime that runs them.
+def machine_code(tool: str, package: str) -> Iterator[Path]:
+    """Folder for the machine code of a tool of a package, `YOWASP_CACHE_DIR` of the runtime that runs it.
 
-    It lies in the user's cache, or in YOWASP_CACHE_DIR where that is set, one for each version. What a body that raises
-    has written is not kept.
+    It lies in the user's cache, or in YOWASP_CACHE_DIR where that is set, one for each tool and version. What a body
+    that raises has written is not kept.
     """
-    home = Path(os.environ.get("YOWASP_CACHE_DIR") or platformdirs.user_cache_path("YoWASP", appauthor=False))
+    home = Path(
+        os.environ.get("YOWASP_CACHE_DIR") or platformdirs.user_cache_path("YoWASP", appauthor=False)
+    ).absolute()
     versions = [f"{name}-{metadata.version(name)}" for name in (package, "wasmtime")]
-    kept = home / "-".join(versions)
+    kept = home / "-".join([tool, *versions])
     if kept.exists():
         yield kept
         return

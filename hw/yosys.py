@@ -46,7 +46,7 @@ def execute(
     Raises ToolError with the tool's own message if it fails, also where it ends without the output.
     """
     command = [sys.executable, "-c", code, *arguments]
-    with machine_code(package) as compiled:
+    with machine_code(name, package) as compiled:
         # what the tool leaves when it is ended goes with the folder
         environment = os.environ | {"YOWASP_CACHE_DIR": str(compiled), "TMPDIR": str(folder)}
         returned, lines = _run_and_watch(command, folder, environment, watch)

@@ -3,11 +3,14 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sw.errors import InputError
+
+_reading_umask = threading.Lock()
 
 
 @contextmanager
@@ -90,6 +93,7 @@ def _writable(path: Path) -> Iterator[None]:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _reading_umask:  # which means to set it, for all threads
+        mask = os.umask(0)
+        os.umask(mask)
     return mask

