@@ -32,6 +32,7 @@ SEEDS = 5
 CONFIGURATIONS = {
     # name: (the network's command if it is not a shipped one, arguments of generate, arguments of place)
     "mlp-16x1-25k-6": ("", "mlp --lanes 16 --taps 1", "--device ecp5-25k --speed 6"),
+    "mlp-16x1-latency-25k-6": ("", "mlp --lanes 16 --taps 1 --schedule latency", "--device ecp5-25k --speed 6"),
     "mlp-16x1-25k-8": ("", "mlp --lanes 16 --taps 1", "--device ecp5-25k --speed 8"),
     "mlp-4x7-25k-6": ("", "mlp --lanes 4 --taps 7", "--device ecp5-25k --speed 6"),
     "mlp-5bit-8x7-25k-6": (
