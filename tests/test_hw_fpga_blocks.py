@@ -21,6 +21,7 @@ from hw.fpga.gowin_cells import GOWIN
 from hw.fpga.ice40_cells import ICE40
 from hw.fpga.netlist_verilog import OWN_MODELS
 from hw.multiplier import Multiplier
+from hw.schedule import SCHEDULES
 from hw.verilog import convert
 from sw.errors import InputError
 
@@ -243,7 +244,7 @@ def test_multipliers_are_in_blocks_as_long_as_there_are_any(cells, kind, multipl
     assert set(modules) == {"top", name, *(in_tables if expected < 3 else ())}
 
 
-@pytest.mark.parametrize("schedule", ["throughput", "latency"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
 def test_all_multipliers_of_an_export_are_found(schedule, tmp_path):
     network = random_network(0, [5, 3, 2])
     compiled = compile_network(network, size_array(network, 2, 2, kind=schedule), schedule)

@@ -10,6 +10,7 @@ from hw.fpga.blocks import MULTIPLIERS
 from hw.fpga.devices import device
 from hw.fpga.netlist_verilog import write_netlist_verilog
 from hw.fpga.synth import synthesize
+from hw.schedule import SCHEDULES
 from sim.simulate import compare, simulate
 from sw import mnist, network_file
 from sw.errors import InputError
@@ -25,14 +26,16 @@ def check(build, pixels, name: str) -> None:
     assert done.result_cycles.tolist() == build.compiled.schedule.result_cycles(len(pixels)).tolist()
 
 
-def write(network, shape, folder):
-    return builds.write(compile_network(network, size_array(network, *shape)), folder / "build")
+def write(network, shape, folder, schedule="throughput"):
+    config = size_array(network, *shape, kind=schedule)
+    return builds.write(compile_network(network, config, schedule), folder / "build")
 
 
 @pytest.mark.parametrize("name", [DEVICES[0], *slow(DEVICES[1:])])
-def test_netlist_of_a_perceptron_equals_golden(name, tmp_path):
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_netlist_of_a_perceptron_equals_golden(schedule, name, tmp_path):
     network = random_network(3, [40, 9, 4], weight_bits=5)
-    check(write(network, (3, 2), tmp_path), random_images(3, network, 30), name)
+    check(write(network, (3, 2), tmp_path, schedule), random_images(3, network, 30), name)
 
 
 @pytest.mark.slow
@@ -58,14 +61,15 @@ def test_devices_without_models_are_refused(tmp_path):
         simulate(build, random_images(3, network, 1), "amaranth", netlist=device("ecp5-25k"))
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("multipliers", MULTIPLIERS)
 @pytest.mark.parametrize(
     ("name", "shape", "blocks"),
     [("ice40-up5k", (5, 2), 8), pytest.param("ecp5-25k", (6, 5), 28, marks=pytest.mark.slow)],
 )
-def test_products_are_made_where_they_should_be(name, shape, blocks, multipliers, tmp_path):
+def test_products_are_made_where_they_should_be(name, shape, blocks, multipliers, schedule, tmp_path):
     network = random_network(3, [12, 5, 4])
-    build, target = write(network, shape, tmp_path), device(name)
+    build, target = write(network, shape, tmp_path, schedule), device(name)
     if multipliers == "dsp":
         reason = f"the array needs {blocks + 2} multiplier blocks, the device has {blocks}"
         with pytest.raises(InputError, match=f"must be auto or lut, not dsp: {reason}"):
