@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -65,8 +66,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0 success, 1 not equal or a tool failed, 2 bad input."""
+    """Run the command line; returns the exit code: 0 success, 1 not equal or a tool failed, 2 bad input, 130 ended."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # stops as Ctrl-C does
     try:
         result = options.run(options)
     except InputError as error:

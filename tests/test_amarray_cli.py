@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -290,12 +291,14 @@ def test_no_permission_to_write(workplace, capsys, monkeypatch):
     assert not (workplace / "locked").exists()
 
 
-def test_ctrl_c_is_one_line_and_its_own_code(workplace, capsys, monkeypatch):
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("amarray.commands.evaluate_network", interrupted)
-    assert main(["evaluate", str(workplace / "mlp.npz")]) == 130
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_one_line_and_its_own_code(workplace, capsys, monkeypatch, number):
+    monkeypatch.setattr("amarray.commands.evaluate_network", lambda *_: signal.raise_signal(number))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["evaluate", str(workplace / "mlp.npz")]) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert capsys.readouterr().err == "amarray: stopped; nothing was left half-written\n"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import threading
 
 import pytest
 from networks import random_network
@@ -13,7 +14,7 @@ from hw.fpga.bitstream import pack
 from hw.fpga.devices import device
 from hw.fpga.place import check_fit, critical_path, place, place_seeds, signal
 from hw.fpga.synth import synthesize
-from hw.yosys import ToolError
+from hw.yosys import PACKAGE, ToolError, execute
 from sw.errors import InputError
 
 TINY = random_network(0, [5, 3, 2], weight_bits=3, activation_bits=4)
@@ -157,6 +158,22 @@ def test_a_failing_seed_fails_all():
 
     with pytest.raises(ToolError, match="no route"):
         place_seeds([1, 2, 3], run)
+
+
+def test_a_failing_seed_ends_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path))
+    running, through = threading.Event(), tmp_path / "through"
+    code = f"import threading; print('runs', flush=True); threading.Event().wait(20); open({str(through)!r}, 'w')"
+
+    def run(seed):
+        if seed == 2:
+            running.wait()
+            raise ToolError("nextpnr failed: no route")
+        execute("tool", PACKAGE, code, [], tmp_path, "through", lambda line: running.set())
+
+    with pytest.raises(ToolError, match="no route"):
+        place_seeds([1, 2], run)
+    assert not through.exists()
 
 
 def test_what_does_not_fit_is_refused_with_all_resources():

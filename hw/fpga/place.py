@@ -14,7 +14,7 @@ from hw.fpga.devices import RESOURCE_NAMES, Device
 from hw.fpga.livelock import LivelockError, Watch
 from hw.fpga.pins import CORE
 from hw.verilog import TOP
-from hw.yosys import ToolError
+from hw.yosys import ToolError, stop_all
 from sw.errors import InputError
 from sw.files import replacing_file
 
@@ -95,6 +95,7 @@ def place_seeds(
     """Place with several seeds, WORKERS at a time.
 
     run: places with a seed, as place does. progress: called with the number of seeds that are done.
+    Where one of them raises, or the user stops, the others are ended.
     Returns `clock_mhz` (`median`, `best` and `all` in the order of the seeds), `rerouted` (the seeds that router 2
     routed), and of the median's run `nextpnr`, `utilization` and `critical_path`. Of an even number of seeds the median
     is the slower of the middle two, so that it is a clock that was found.
@@ -107,7 +108,8 @@ def place_seeds(
                 future.result()
                 progress(done)
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
             raise
     placed = [future.result() for future in futures]
     clocks = [each["clock_mhz"] for each in placed]
