@@ -9,6 +9,7 @@ import numpy as np
 from hw.build import Build
 from hw.compiler import Compiled
 from hw.fpga.devices import Device
+from hw.fpga.estimate import scale_blocks
 from hw.fpga.netlist_verilog import check_models, write_netlist_verilog
 from hw.fpga.synth import synthesize
 from sim import amaranth_sim, native, verilator
@@ -94,7 +95,7 @@ def _netlist_verilog(build: Build, device: Device) -> Path:
     folder = build.folder / "sim"
     netlist, verilog = folder / f"{device.name}-netlist.json", folder / f"{device.name}-netlist.v"
     check_models(device)
-    synthesize(build.verilog, device, netlist=netlist)
+    synthesize(build.verilog, device, netlist=netlist, reserved=scale_blocks(build.config, device))
     write_netlist_verilog(netlist, device, verilog)
     return verilog
 
