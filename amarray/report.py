@@ -248,8 +248,7 @@ def show_placement(result: dict) -> None:
         },
     )
     _table("nets on it", ["net", "ns up to its end"], [[net["net"], f"{net['ns']:.2f}"] for net in path["nets"]])
-    for note in result["notes"]:
-        _print(f"note: {note}")
+    _notes(result)
 
 
 def show_bitstream(result: dict) -> None:
@@ -266,8 +265,7 @@ def show_bitstream(result: dict) -> None:
             "bitstream": result["file"],
         },
     )
-    for note in result["notes"]:
-        _print(f"note: {note}")
+    _notes(result)
     _next(result["loader"])
 
 
@@ -388,6 +386,12 @@ def _resources(used: dict, available: dict, suffix: str = "", predicted: dict | 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
+
+
+def _notes(result: dict) -> None:
+    """What must be read beside a clock."""
+    for note in result["notes"]:
+        _print(f"note: {note}")
 
 
 def _facts(title: str, facts: dict[str, str]) -> None:
