@@ -25,6 +25,7 @@ from hw.verilog import convert
 from hw.yosys import ToolError
 from sw import network_file
 from sw.errors import InputError
+from sw.file_kinds import BITSTREAM
 from sw.files import check_file
 from sw.golden import infer
 from sw.shipped import network_path
@@ -74,7 +75,7 @@ def bitstream(options: argparse.Namespace) -> dict:
     build = builds.load(Path(options.build))
     plan = BoardPlan.of(board, device, build.compiled, clock=options.clock, baud=options.baud)
     output = Path(options.output) if options.output else build.folder / f"{board.name}{SUFFIX[device.nextpnr]}"
-    check_file(output)
+    check_file(output, BITSTREAM, options.force)
     builds.check_verilog(build)  # the board's top holds the design, not the file: they must be one
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
@@ -97,7 +98,7 @@ def bitstream(options: argparse.Namespace) -> dict:
                 f"--clock, or take another --seed"
             )
         with bar("pack the bitstream", None, ""):
-            pack(placed, device, output)
+            pack(placed, device, output, options.force)
     return {
         "build": str(build.folder),
         "board": board.name,

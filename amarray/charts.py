@@ -6,6 +6,7 @@ matplotlib is imported where it draws: it takes as long as a third of all other 
 from pathlib import Path
 
 from hw.compiler import Compiled
+from sw.file_kinds import SVG
 from sw.files import replacing_file
 
 AXES = {"weight_bits": "bits of a weight", "activation_bits": "bits of an activation"}
@@ -32,10 +33,11 @@ def draw_sweep(result: dict, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_schedule(compiled: Compiled, path: Path) -> None:
+def draw_schedule(compiled: Compiled, path: Path, force: bool = False) -> None:
     """When the array works on which operation: one image alone, and several that overlap; writes an SVG.
 
     A bar is an operation, a colour an image; both panels are walks through the compiled program.
+    force: replace a file that is no SVG picture, too.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -54,5 +56,5 @@ def draw_schedule(compiled: Compiled, path: Path) -> None:
         axes.set_title("one image" if images == 1 else f"{images} images, one every {schedule.round_cycles:,} cycles")
     panels[1].set_xlabel("cycle after the first step")
     figure.suptitle(f"{compiled.network.name} on {compiled.config.shape}, {compiled.kind} schedule")
-    with matplotlib.rc_context({"svg.hashsalt": "amarray"}), replacing_file(path) as temporary:
+    with matplotlib.rc_context({"svg.hashsalt": "amarray"}), replacing_file(path, SVG, force) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})

@@ -1,16 +1,18 @@
 """The command line: parses, runs a command, prints its result as tables or as JSON."""
 
 import argparse
+import errno
 import json
-import os
-import signal
 import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 
 from amarray import board, commands, fpga, report
 from amarray.demo import demo
 from amarray.exporting import FORMATS, export
 from amarray.quantizing import CALIBRATION_IMAGES, quantize
+from amarray.stopping import handling, stop
+from amarray.streams import guarded_streams
 from amarray.training import train
 from hw.fpga.blocks import MULTIPLIERS
 from hw.fpga.board_top import BAUD
@@ -67,28 +69,44 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 success, 1 not equal or a tool failed, 2 bad input, 130 ended."""
-    options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # stops as Ctrl-C does
+    with guarded_streams() as output:
+        code = _run(arguments)
+        output.flush()
+        # a reader that has gone, such as head, has seen enough
+        if output.error is None or isinstance(output.error, BrokenPipeError):
+            return code
+        return _fail(2, f"cannot write standard output: {output.error.strerror}")
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
-        result = options.run(options)
+        with handling(stop):
+            options = _parser().parse_args(arguments)
+            result = options.run(options)
+            if options.json:
+                print(json.dumps(result))
+            else:
+                options.show(result)
+            return 1 if result.get("mismatches") else 0
+    except SystemExit as end:  # argparse has printed help, version or what is wrong
+        return end.code
     except InputError as error:
         return _fail(2, error)
     except OSError as error:
-        named = error.filename is not None and error.strerror
-        return _fail(2, f"cannot open {error.filename}: {error.strerror}" if named else error)
+        return _fail(2, _system_error(error))
     except (SimulationError, ToolError, LinkError) as error:
         return _fail(1, error)
-    except KeyboardInterrupt as stop:
-        return _fail(130, stop.args[0] if stop.args else "stopped; nothing was left half-written")
-    try:
-        if options.json:
-            print(json.dumps(result))
-        else:
-            options.show(result)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1 if result.get("mismatches") else 0
+    except KeyboardInterrupt as stopped:
+        return _fail(130, stopped.args[0] if stopped.args else "stopped; nothing was left half-written")
+
+
+def _system_error(error: OSError) -> str:
+    """An error of the system in a line that names the file, or where none is known, the folder that may be full."""
+    if error.filename is not None and error.strerror:
+        return f"cannot open {error.filename}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.strerror}; temporary files lie in {tempfile.gettempdir()}, or where TMPDIR says"
+    return str(error)
 
 
 def _fail(code: int, reason) -> int:
@@ -191,6 +209,7 @@ def _add_quantize(subparsers) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any other field of its recipe; repeatable"
     )
+    _add_force(parser, "NETWORK")
     parser.add_argument(
         "--sweep", action="store_true", help="accuracy against 2..8 bits as table, picture and JSON, in folder -o"
     )
@@ -215,6 +234,7 @@ def _add_export(subparsers) -> None:
     )
     text = "file to write; with hex and mem a folder"
     parser.add_argument("-o", "--output", required=True, metavar="PATH", help=text)
+    _add_force(parser, "file")
 
 
 def _add_fit(subparsers) -> None:
@@ -249,6 +269,7 @@ def _add_generate(subparsers) -> None:
         "-o", "--output", metavar="BUILD", default="build", help="folder to write (default: %(default)s)"
     )
     parser.add_argument("--chart", metavar="FILE", help="draw the schedule of one and of several images, as .svg")
+    _add_force(parser, "chart")
     parser.add_argument(
         "--reloadable",
         action="store_true",
@@ -270,6 +291,7 @@ def _add_load(subparsers) -> None:
     parser.add_argument("network", metavar="NETWORK", help=f"file that `amarray quantize` wrote, or {', '.join(NAMES)}")
     _add_schedule(parser)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
+    _add_force(parser, "file")
 
 
 def _add_simulate(subparsers) -> None:
@@ -288,6 +310,7 @@ def _add_simulate(subparsers) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the stalls (default: %(default)s)")
     parser.add_argument("--load", metavar="NETWORK", help="load this network first, and run the images through it")
     parser.add_argument("--waves", metavar="FILE", help="write waveforms: .vcd, with icarus .fst")
+    _add_force(parser, "file of waveforms")
     parser.add_argument(
         "--netlist", metavar="DEVICE", help="simulate the netlist for this FPGA instead, with simulator native"
     )
@@ -304,6 +327,7 @@ def _add_explain(subparsers) -> None:
     parser.add_argument(
         "--waves", metavar="FILE", help="for the waveform around the difference (default: BUILD/explain-N.vcd)"
     )
+    _add_force(parser, "file of waveforms")
 
 
 def _add_synth(subparsers) -> None:
@@ -351,6 +375,7 @@ def _add_bitstream(subparsers) -> None:
     _add_baud(parser)
     parser.add_argument("--seed", type=int, default=1, help="of the placement (default: %(default)s)")
     parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: in BUILD, by the board's name)")
+    _add_force(parser, "bitstream")
 
 
 def _add_run(subparsers) -> None:
@@ -382,6 +407,11 @@ def _add_demo(subparsers) -> None:
     parser.add_argument("--epochs", type=int, default=Recipe().epochs, help="of the training (default: %(default)s)")
     parser.add_argument("--images", type=int, default=10000, metavar="N", help="to simulate (default: %(default)s)")
     _add_array(parser)
+
+
+def _add_force(parser, what: str) -> None:
+    text = f"write the {what} even over a file of another kind; a folder that is not ours is never replaced"
+    parser.add_argument("--force", action="store_true", help=text)
 
 
 def _add_data(parser) -> None:

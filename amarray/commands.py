@@ -24,7 +24,8 @@ from sw import network_file
 from sw.dataset import Dataset
 from sw.errors import InputError
 from sw.evaluate import evaluate as evaluate_network
-from sw.files import replacing_file
+from sw.file_kinds import LOAD_IMAGE, SVG
+from sw.files import check_file, check_folder, replacing_file
 from sw.network import Network
 from sw.shipped import network_path
 
@@ -106,6 +107,12 @@ def choice_json(choice: Choice) -> dict:
 
 def generate(options: argparse.Namespace) -> dict:
     """`amarray generate`."""
+    folder, chart = Path(options.output), Path(options.chart) if options.chart else None
+    check_folder(folder, builds.MARKER)
+    if chart is not None:
+        if chart.suffix != ".svg":
+            raise InputError(f"chart must be a .svg file, not {chart}")
+        check_file(chart, SVG, options.force)
     network = network_file.load(network_path(options.network))
     if options.array is not None and (options.also or options.reloadable):
         raise InputError("--also and --reloadable must not come with --array: that array is what it is")
@@ -115,12 +122,9 @@ def generate(options: argparse.Namespace) -> dict:
         also = tuple(network_file.load(network_path(name)) for name in options.also)
         config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule, also=also)
         config = replace(config, reloadable=True) if options.reloadable else config
-    chart = Path(options.chart) if options.chart else None
-    if chart is not None and chart.suffix != ".svg":
-        raise InputError(f"chart must be a .svg file, not {chart}")
-    result = generate_build(network, config, options.schedule, Path(options.output))
+    result = generate_build(network, config, options.schedule, folder)
     if chart is not None:
-        draw_schedule(compile_network(network, config, options.schedule), chart)
+        draw_schedule(compile_network(network, config, options.schedule), chart, options.force)
         result["files"][chart.name] = str(chart)
     return result
 
@@ -154,10 +158,12 @@ def generate_build(network: Network, config: ArrayConfig, schedule: str, folder:
 
 def load(options: argparse.Namespace) -> dict:
     """`amarray load`."""
+    output = Path(options.output)
+    check_file(output, LOAD_IMAGE, options.force)
     build = builds.load(Path(options.build))
     compiled = compile_for(build, options.network, options.schedule)
     image = compiled.load_image()
-    with replacing_file(Path(options.output)) as temporary:
+    with replacing_file(output, LOAD_IMAGE, options.force) as temporary:
         temporary.write_bytes(image)
     return {
         "build": str(build.folder),
@@ -185,7 +191,16 @@ def simulate(options: argparse.Namespace) -> dict:
     dataset = load_data(options.data)
     netlist = device(options.netlist) if options.netlist else None
     return simulate_build(
-        build, dataset, images, simulator, note=note, waves=waves, load=loaded, netlist=netlist, **stalls
+        build,
+        dataset,
+        images,
+        simulator,
+        note=note,
+        waves=waves,
+        force=options.force,
+        load=loaded,
+        netlist=netlist,
+        **stalls,
     )
 
 
@@ -242,7 +257,7 @@ def explain(options: argparse.Namespace) -> dict:
     build, images = builds.load(Path(options.build)), load_data(options.data).test_images
     waves = Path(options.waves) if options.waves else build.folder / f"explain-{options.image}.vcd"
     with bar(f"compare image {options.image} write by write", None, ""):
-        found = explanation.explain(build, images, options.image, waves)
+        found = explanation.explain(build, images, options.image, waves, force=options.force)
     result = {"build": str(build.folder), "image": options.image, "compared": found.compared, "mismatches": 0}
     difference = found.difference
     if difference is None:

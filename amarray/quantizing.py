@@ -13,7 +13,9 @@ from amarray.training import assignments
 from sw import network_file
 from sw.dataset import Dataset
 from sw.errors import InputError
-from sw.files import replacing_folder
+from sw.file_kinds import NETWORK
+from sw.files import check_file, check_folder, replacing_folder, save_or_keep
+from sw.locks import locked
 from sw.network import Network
 from sw.quantization.aware import fine_tune
 from sw.quantization.post_training import quantize as quantize_run
@@ -51,15 +53,29 @@ def quantize(options: argparse.Namespace) -> dict:
         output = Path(options.output or f"{trained.architecture.name}-sweep")
         return sweep_to(trained, settings, recipe, options.calibration_images, dataset, output)
     default = Path(f"{options.trained}.npz") if options.trained in NAMES else folder / "network.npz"
-    return quantize_to(trained, settings, recipe, options.calibration_images, dataset, Path(options.output or default))
+    output, force = Path(options.output or default), options.force
+    return quantize_to(trained, settings, recipe, options.calibration_images, dataset, output, force=force)
 
 
 def quantize_to(
-    trained: TrainedModel, settings: Settings, recipe: Recipe | None, images: int, dataset: Dataset, path: Path
+    trained: TrainedModel,
+    settings: Settings,
+    recipe: Recipe | None,
+    images: int,
+    dataset: Dataset,
+    path: Path,
+    *,
+    force: bool = False,
 ) -> dict:
-    """Quantize with the first so many training images, train on where there is a recipe, write the Network file."""
-    network = _quantized(trained, settings, recipe, images, dataset)
-    network_file.save(network, path)
+    """Quantize with the first so many training images, train on where there is a recipe, write the Network file.
+
+    force: replace a file that is not a Network file, too. Where the path cannot be written in the end, the network is
+    kept elsewhere.
+    """
+    check_file(path, NETWORK, force)
+    with locked(path):
+        network = _quantized(trained, settings, recipe, images, dataset)
+        save_or_keep(lambda place: network_file.save(network, place, force), path)
     return describe(network, dataset) | {"network": str(path)}
 
 
@@ -68,8 +84,19 @@ def sweep_to(
 ) -> dict:
     """Accuracy against weight bits and against activation bits, the other ones as the settings say.
 
-    A recipe adds quantization-aware training to post-training quantization. Writes table and picture to the folder.
+    A recipe adds quantization-aware training to post-training quantization. Writes table and picture to the folder, or
+    where that cannot be written in the end, to another place.
     """
+    check_folder(folder, SWEEP_FILE)
+    with locked(folder):
+        result = _swept(trained, settings, recipe, images, dataset, folder)
+        save_or_keep(lambda place: _save_sweep(result, place), folder)
+    return result
+
+
+def _swept(
+    trained: TrainedModel, settings: Settings, recipe: Recipe | None, images: int, dataset: Dataset, folder: Path
+) -> dict:
     methods = {"post-training": None} | ({"quantization-aware": recipe} if recipe else {})
     quantizers = {
         method: lambda choice, tuned=tuned: _quantized(trained, choice, tuned, images, dataset)
@@ -95,10 +122,13 @@ def sweep_to(
                 result["series"][field].append(row)
                 done += 1
                 update(done)
+    return result
+
+
+def _save_sweep(result: dict, folder: Path) -> None:
     with replacing_folder(folder, marker=SWEEP_FILE) as temporary:
         (temporary / SWEEP_FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         draw_sweep(result, temporary / SWEEP_CHART)
-    return result
 
 
 def fine_tuning_recipe(recipe: Recipe) -> Recipe:

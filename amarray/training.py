@@ -1,25 +1,27 @@
 """`amarray train`: trains, shows progress, and leaves a checkpoint where it is stopped."""
 
 import argparse
-import signal
 import time
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from rich.console import Console
 
 from amarray.data import load_data
 from amarray.progress import bar
+from amarray.stopping import deferred_stop
 from sw import train as training
 from sw.architecture import Architecture, parameter_count
 from sw.checkpoint import load_checkpoint, save_checkpoint
 from sw.dataset import Dataset
 from sw.errors import InputError
+from sw.files import TargetError, check_file, check_folder, save_or_keep
+from sw.locks import locked
 from sw.network_toml import read_network_toml
 from sw.recipe import Recipe
-from sw.run_folder import load_run, save_run
+from sw.run_folder import MARKER, load_run, save_run
 from sw.shipped import run_path, toml_path
-from sw.train import Progress, Training
+from sw.train import Progress, TrainedModel, Training
 
 CHECKPOINT_SECONDS = 30
 """At the end of an epoch a checkpoint is written if the last one is older: what a crash can cost."""
@@ -34,6 +36,8 @@ def train(options: argparse.Namespace) -> dict:
     changes = {name: value for name, value in given.items() if value is not None}
     recipe = recipe.changed(changes | assignments(options.set))
     folder = Path(options.output or f"runs/{architecture.name}")
+    check_folder(folder, MARKER)
+    check_file(_checkpoint(folder))
     return train_run(architecture, recipe, load_data(options.data), folder, resume=options.resume)
 
 
@@ -42,34 +46,14 @@ def train_run(
 ) -> dict:
     """Train and write the run; with `resume`, from where a stopped one left its checkpoint.
 
-    Raises KeyboardInterrupt where it is stopped, after the checkpoint is written.
+    Where the folder cannot be written in the end, the run is kept elsewhere. Raises KeyboardInterrupt where it is
+    stopped, after the checkpoint is written.
     """
-    checkpoint = folder.with_name(f"{folder.name}.checkpoint.npz")
-    teacher = load_run(run_path(recipe.teacher)).logits if recipe.teacher else None
-    start = None
-    if resume:
-        start = load_checkpoint(checkpoint, architecture, recipe, dataset)
-    elif checkpoint.exists():
-        raise InputError(f"{checkpoint} holds a stopped training; go on with --resume, or remove the file")
-    saved = time.monotonic()
-    title = f"train {architecture.name}, seed {recipe.seed}"
-    with bar(title, recipe.epochs, "epochs") as update, _deferred_interrupt() as interrupted:
-
-        def watch(current: Training, progress: Progress) -> None:
-            nonlocal saved
-            update(progress.step / progress.steps * recipe.epochs)
-            is_epoch_over = not current.losses
-            if interrupted() or (is_epoch_over and time.monotonic() - saved > CHECKPOINT_SECONDS):
-                save_checkpoint(current, architecture, checkpoint)
-                saved = time.monotonic()
-            if interrupted():
-                raise KeyboardInterrupt(
-                    f"stopped in epoch {progress.epoch}; the same command with --resume goes on from {checkpoint}"
-                )
-
-        trained = training.train(architecture, recipe, dataset, teacher, watch, start)
-    save_run(trained, folder)
-    checkpoint.unlink(missing_ok=True)
+    checkpoint = _checkpoint(folder)
+    with locked(folder):
+        trained = _trained(architecture, recipe, dataset, checkpoint, resume)
+        save_or_keep(lambda place: save_run(trained, place), folder)
+        checkpoint.unlink(missing_ok=True)
     return {
         "model": architecture.name,
         "parameters": parameter_count(trained.model),
@@ -83,20 +67,49 @@ def train_run(
     }
 
 
-@contextmanager
-def _deferred_interrupt() -> Iterator:
-    """Let the first Ctrl-C only be noted, so that a step is done whole; yields a function that says whether it came."""
-    came = []
+def _trained(
+    architecture: Architecture, recipe: Recipe, dataset: Dataset, checkpoint: Path, resume: bool
+) -> TrainedModel:
+    teacher = load_run(run_path(recipe.teacher)).logits if recipe.teacher else None
+    start = None
+    if resume:
+        start = load_checkpoint(checkpoint, architecture, recipe, dataset)
+    elif checkpoint.exists():
+        raise InputError(f"{checkpoint} holds a stopped training; go on with --resume, or remove the file")
+    saved = time.monotonic()
+    title = f"train {architecture.name}, seed {recipe.seed}"
+    with bar(title, recipe.epochs, "epochs") as update, deferred_stop() as stopped:
 
-    def note(number, frame) -> None:
-        came.append(number)
-        signal.signal(signal.SIGINT, before)
+        def watch(current: Training, progress: Progress) -> None:
+            nonlocal saved
+            update(progress.step / progress.steps * recipe.epochs)
+            is_epoch_over = not current.losses
+            if stopped():
+                raise KeyboardInterrupt(
+                    f"stopped in epoch {progress.epoch}; {_leave(current, architecture, checkpoint)}"
+                )
+            if is_epoch_over and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                try:
+                    save_checkpoint(current, architecture, checkpoint)
+                except TargetError as error:  # what may never be needed must not end what is wanted
+                    Console(stderr=True).print(f"note: no checkpoint: {error}", highlight=False, soft_wrap=True)
+                saved = time.monotonic()
 
-    before = signal.signal(signal.SIGINT, note)
+        return training.train(architecture, recipe, dataset, teacher, watch, start)
+
+
+def _leave(current: Training, architecture: Architecture, checkpoint: Path) -> str:
+    """Write the checkpoint of a training that is stopped; returns how it goes on."""
     try:
-        yield lambda: bool(came)
-    finally:
-        signal.signal(signal.SIGINT, before)
+        save_or_keep(lambda place: save_checkpoint(current, architecture, place), checkpoint)
+    except TargetError as error:
+        return f"{error}; --resume goes on from {checkpoint}, when it lies there"
+    return f"the same command with --resume goes on from {checkpoint}"
+
+
+def _checkpoint(folder: Path) -> Path:
+    """Where the checkpoint of a run lies."""
+    return folder.with_name(f"{folder.name}.checkpoint.npz")
 
 
 def assignments(texts: list[str]) -> dict[str, object]:

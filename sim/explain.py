@@ -17,6 +17,8 @@ from hw.program import hidden_address
 from sim import native
 from sim.job import Job
 from sw.errors import InputError
+from sw.file_kinds import VCD
+from sw.files import check_file, replacing_file
 from sw.golden import infer
 
 BEFORE, AFTER = 60, 10
@@ -77,16 +79,18 @@ class Explanation:
     waves: Path | None
 
 
-def explain(build: Build, images: np.ndarray, image: int, waves: Path) -> Explanation:
+def explain(build: Build, images: np.ndarray, image: int, waves: Path, *, force: bool = False) -> Explanation:
     """Run an image behind some others, so that as many are in flight as ever; compare; record around a difference.
 
-    images: all there are. image: index of the one in question. waves: .vcd file to write. Raises InputError for an
-    image that is not there, SimulationError where the accelerator stops answering.
+    images: all there are. image: index of the one in question. waves: .vcd file to write; force: replace one
+    that is none, too. Raises InputError for an image that is not there or a file that must not be replaced,
+    SimulationError where the accelerator stops answering.
     """
     if not 0 <= image < len(images):
         raise InputError(f"image must be 0..{len(images) - 1}, not {image}")
     if waves.suffix != ".vcd":
         raise InputError(f"waves must go to a .vcd file, not to {waves}")
+    check_file(waves, VCD, force)
     stages = build.compiled.schedule.stages
     first = max(0, (image - stages - 1) // 2 * 2)  # even, so that it lies where it lies in the whole test set
     chosen = images[first : image + stages + 1]
@@ -101,7 +105,8 @@ def explain(build: Build, images: np.ndarray, image: int, waves: Path) -> Explan
     if difference is None:
         return Explanation(build, chosen, image - first, None, compared, None)
     start = max(0, difference.cycle - BEFORE)
-    native.run(program, job, native.Recording(waves, start, difference.cycle + AFTER))
+    with replacing_file(waves, VCD, force) as temporary:
+        native.run(program, job, native.Recording(temporary, start, difference.cycle + AFTER))
     return Explanation(build, chosen, image - first, difference, compared, waves)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,15 @@ from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
 from sim.launch import launch
 from sw.errors import InputError
+from sw.file_kinds import FST, VCD
+from sw.files import check_file, replacing_file
 from sw.golden import infer
 from sw.network import Network
 
 SIMULATORS = (*TOOLS, "native", "amaranth")
 """Names of the simulators; native is Verilator without cocotb, for bulk runs."""
+WAVES = {".vcd": VCD, ".fst": FST}
+"""Kind of a file of waveforms, by its suffix."""
 AMARANTH_IMAGES = 5
 """As many images as Amaranth's simulator takes a few seconds for."""
 
@@ -37,6 +42,7 @@ def simulate(
     reset_after: int | None = None,
     load: Compiled | None = None,
     waves: Path | None = None,
+    force: bool = False,
     netlist: Device | None = None,
     progress: Callable[[int], None] = lambda answered: None,
 ) -> Simulation:
@@ -51,14 +57,14 @@ def simulate(
     seed: of the stalls.
     reset_after: run so many cycles first, and then reset.
     load: another network for the same array: it is loaded first, and the images are for it.
-    waves: waveform file to write: .vcd, with Icarus .fst.
+    waves: waveform file to write: .vcd, with Icarus .fst. force: replace a file of another kind, too.
     netlist: simulate what synthesis makes of the Verilog for this device, in models of its cells.
     progress: called with the number of images answered.
 
     Raises InputError for a bad argument or a missing tool, SimulationError if the accelerator breaks a rule.
     """
     _check_simulator(simulator)
-    waves = _checked_waves(waves, simulator)
+    waves = _checked_waves(waves, simulator, force)
     if simulator == "native":
         _check_native(idle, back_pressure, reset_after, waves)
     if netlist is not None and simulator != "native":
@@ -72,7 +78,8 @@ def simulate(
     counters = [name.removeprefix("counters__") for name in ports if name.startswith("counters__")]
     job = Job.of(network.network, images, build.config.taps, fields, counters, network.watchdog_cycles, **options)
     if simulator == "amaranth":
-        return amaranth_sim.run(build.accelerator(), job, waves=waves, progress=progress)
+        with _replacing_waves(waves, force) as temporary:
+            return amaranth_sim.run(build.accelerator(), job, waves=temporary, progress=progress)
     start = time.perf_counter()
     if simulator == "native":
         verilog = build.verilog if netlist is None else _netlist_verilog(build, netlist)
@@ -85,7 +92,8 @@ def simulate(
     else:
         folder = compiled(build.verilog, build.folder / "sim", simulator, waves is not None)
         built = time.perf_counter()
-        results = launch(simulator, folder, job, waves=waves, progress=progress)
+        with _replacing_waves(waves, force) as temporary:
+            results = launch(simulator, folder, job, waves=temporary, progress=progress)
     seconds = {"build": built - start, "run": time.perf_counter() - built}
     return Simulation(simulator, **results, seconds=seconds)
 
@@ -131,7 +139,7 @@ def _check_native(idle: str, back_pressure: str, reset_after: int | None, waves:
         raise InputError(f"simulator native runs without {names}; take simulator verilator")
 
 
-def _checked_waves(waves: Path | None, simulator: str) -> Path | None:
+def _checked_waves(waves: Path | None, simulator: str, force: bool) -> Path | None:
     """The path of the waveform file, absolute, since simulators run in a folder of their own."""
     if waves is None:
         return None
@@ -140,4 +148,10 @@ def _checked_waves(waves: Path | None, simulator: str) -> Path | None:
         raise InputError(f"waves of {simulator} must go to a {suffix} file, not to {waves}")
     if not Path(waves).parent.is_dir():
         raise InputError(f"waves cannot go to {waves}: {Path(waves).parent} is not a folder; make it first")
-    return Path(waves).resolve()
+    check_file(waves, WAVES[suffix], force)
+    return Path(waves).absolute()
+
+
+def _replacing_waves(waves: Path | None, force: bool) -> AbstractContextManager[Path | None]:
+    """The temporary file for waveforms, None where there shall be none."""
+    return nullcontext() if waves is None else replacing_file(waves, WAVES[waves.suffix], force)

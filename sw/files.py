@@ -1,38 +1,66 @@
-"""Writing files and folders so that a reader never sees half of one."""
+"""Writing files and folders so that a reader never sees half of one, and nothing of others is replaced."""
 
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from sw.errors import InputError
+from sw.file_kinds import Kind
 
 _reading_umask = threading.Lock()
 
 
-@contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
+class TargetError(InputError):
+    """The place of a result cannot be written, or holds what is not ours."""
 
-    Raises InputError where the folder cannot be written.
+
+def check_file(path: Path, kind: Kind | None = None, force: bool = False) -> None:
+    """Raises TargetError where `replacing_file` would, for a caller that has minutes of work before; changes nothing.
+
+    kind: what will be written; without it any file is replaced. force: also one of another kind.
     """
     path = Path(path)
-    temporary = _temporary_file(path)
+    _check_old_file(path, kind, force)
+    _check_place(path)
+
+
+def check_folder(path: Path, marker: str) -> None:
+    """Raises TargetError where `replacing_folder` would, for a caller that has minutes of work before; changes nothing.
+
+    marker: as there.
+    """
+    path = Path(path)
+    _check_old_folder(path, marker)
+    _check_place(path)
+
+
+@contextmanager
+def replacing_file(path: Path, kind: Kind | None = None, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
+
+    kind: what is written: an existing file that is not empty must be of the same kind. Without it, any is replaced.
+    force: replace a file of another kind, too.
+    Raises TargetError where the file must not be replaced, or the folder cannot be written or is full.
+    """
+    path = Path(path)
+    _check_old_file(path, kind, force)
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_file(path, path.parent)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        with _writable(path, temporary):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+        _check_old_file(path, kind, force)  # once more, for the block may have taken minutes
         with _writable(path):
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def check_file(path: Path) -> None:
-    """Raises InputError where `path` cannot be written, for a caller that has minutes of work before it writes."""
-    _temporary_file(Path(path)).unlink()
 
 
 @contextmanager
@@ -40,20 +68,18 @@ def replacing_folder(path: Path, marker: str) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it takes the place of `path`.
 
     An existing folder is replaced only if it is empty or holds a file named `marker`, the sign that
-    an earlier run of ours made it. Raises InputError otherwise, or where it cannot be written.
+    an earlier run of ours made it. Raises TargetError otherwise, or where it cannot be written or is full.
     """
     path = Path(path)
-    if path.exists():
-        if not path.is_dir():
-            raise InputError(f"cannot write folder {path}: a file has that name; name another folder")
-        if any(path.iterdir()) and not (path / marker).is_file():
-            raise InputError(f"will not replace {path}: it is not empty and has no {marker}; name a new folder")
+    _check_old_folder(path, marker)
     with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        temporary.chmod(0o777 & ~_umask())
-        yield temporary
+        with _writable(path, temporary):
+            temporary.chmod(0o777 & ~_umask())
+            yield temporary
+        _check_old_folder(path, marker)
         with _writable(path):
             if path.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
@@ -66,30 +92,90 @@ def replacing_folder(path: Path, marker: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` in UTF-8, whole or not at all."""
-    with replacing_file(path) as temporary:
+def save_or_keep(save: Callable[[Path], None], path: Path) -> None:
+    """Call `save(path)`; where that place refuses what took long to make, save it elsewhere and say where.
+
+    save: writes a file or folder, whole or not at all, by the functions of this module; may be called again.
+    Raises TargetError in any case where `path` was not written: beside it, or else in the system's folder for
+    temporary files, lies what should be there, unless all these places refused it.
+    """
+    path = Path(path)
+    try:
+        save(path)
+    except TargetError as refused:
+        for place in _other_places(path):
+            try:
+                save(place)
+            except TargetError:
+                continue
+            raise TargetError(f"{refused}; what was to be written there is kept as {place}") from refused
+        raise
+
+
+def write_text(path: Path, text: str, kind: Kind | None = None, force: bool = False) -> None:
+    """Write `text` to `path` in UTF-8, whole or not at all. kind, force: as for `replacing_file`."""
+    with replacing_file(path, kind, force) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _temporary_file(path: Path) -> Path:
-    """A new, empty file beside `path`."""
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; name a file")
+def _check_old_file(path: Path, kind: Kind | None, force: bool) -> None:
     with _writable(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        if path.is_dir():
+            raise TargetError(f"cannot write {path}: it is a folder; name a file")
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise TargetError(f"cannot write {path}: it is a device, a pipe or the like; name a file")
+        if kind is not None and not force and not kind.matches(path):
+            raise TargetError(
+                f"will not replace {path}: it is not {kind.name}; name another file, or take --force to replace it"
+            )
+
+
+def _check_old_folder(path: Path, marker: str) -> None:
+    with _writable(path):
+        if path.name in ("", ".."):
+            raise TargetError(f"cannot write folder {path}: it must have a name of its own; name a new folder")
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise TargetError(f"cannot write folder {path}: a file has that name; name another folder")
+        if any(path.iterdir()) and not (path / marker).is_file():
+            raise TargetError(f"will not replace {path}: it is not empty and has no {marker}; name a new folder")
+
+
+def _check_place(path: Path) -> None:
+    """Raises TargetError where no file can be made beside `path`, or in the nearest folder above it that exists."""
+    with _writable(path):
+        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        _temporary_file(path, folder).unlink()
+
+
+def _other_places(path: Path) -> Iterator[Path]:
+    """Where a result can be kept: beside the path under a new name, and in a new temporary folder."""
+    names = (f"{path.stem}.kept{'' if number == 1 else number}{path.suffix}" for number in count(1))
+    yield next(place for place in map(path.with_name, names) if not place.exists())
+    yield Path(tempfile.mkdtemp(prefix="amarray-kept-")) / path.name
+
+
+def _temporary_file(path: Path, folder: Path) -> Path:
+    """A new, empty file in the folder, named after `path`."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
     os.close(handle)
     return Path(name)
 
 
 @contextmanager
-def _writable(path: Path) -> Iterator[None]:
+def _writable(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Errors of the system become one of `path`; those of other files than the temporary one, if there is one, pass."""
     try:
         yield
     except OSError as error:
+        of_another = temporary is not None and error.filename is not None
+        if of_another and not str(error.filename).startswith(str(temporary)):
+            raise
         reason = error.strerror or error
-        raise InputError(f"cannot write {path}: {reason}; choose a place you can write to") from error
+        raise TargetError(f"cannot write {path}: {reason}; choose a place you can write to") from error
 
 
 def _umask() -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sw.errors import InputError
+from sw.file_kinds import NETWORK
 from sw.files import replacing_file
 from sw.fixed import Format
 from sw.integer_layer import Layer, Requantize
@@ -37,12 +38,15 @@ LAYER_ARRAYS = {
 REQUANTIZE_ARRAYS = ("multiplier", "shift")
 
 
-def save(network: Network, path: Path) -> None:
-    """Write the network to `path`, whole or not at all. Raises InputError where that is impossible."""
+def save(network: Network, path: Path, force: bool = False) -> None:
+    """Write the network to `path`, whole or not at all. Raises InputError where that is impossible.
+
+    force: replace a file that is not a Network file, too.
+    """
     header, arrays = _describe(network)
     header |= {"generator": {"name": "amarray", "version": _version()}, "sha256": _digest(header, arrays)}
     members = {"header": np.frombuffer(_canonical(header), np.uint8)} | arrays
-    with replacing_file(Path(path)) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with replacing_file(Path(path), NETWORK, force) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in members.items():
             content = io.BytesIO()
             np.lib.format.write_array(content, array, version=(1, 0), allow_pickle=False)

@@ -16,7 +16,7 @@ NETWORK = random_network(1, [6, 4, 3])
 def run(tmp_path, name: str) -> dict:
     network_file.save(NETWORK, tmp_path / "net.npz")
     output = tmp_path / "exports" / name
-    return export(argparse.Namespace(network=str(tmp_path / "net.npz"), format=name, output=str(output)))
+    return export(argparse.Namespace(network=str(tmp_path / "net.npz"), format=name, output=str(output), force=False))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -28,7 +28,7 @@ def test_every_format(tmp_path, name):
     assert result["sha256"] == network_file.digest(NETWORK)
     folder = path if path.is_dir() else path.parent
     assert result["files"] == {
-        file.name: file.stat().st_size for file in folder.iterdir() if not file.name.startswith(".")
+        str(file): file.stat().st_size for file in folder.iterdir() if not file.name.startswith(".")
     }
     assert path.is_dir() == (name in ("hex", "mem"))
 
@@ -40,7 +40,9 @@ def test_only_onnx_may_be_inexact(tmp_path, monkeypatch):
 
 
 def test_a_network_that_does_not_exist(tmp_path):
-    options = argparse.Namespace(network=str(tmp_path / "no.npz"), format="c", output=str(tmp_path / "no.h"))
+    options = argparse.Namespace(
+        network=str(tmp_path / "no.npz"), format="c", output=str(tmp_path / "no.h"), force=False
+    )
     with pytest.raises(InputError, match=r"no\.npz"):
         export(options)
     assert list(tmp_path.iterdir()) == []

@@ -7,17 +7,19 @@ from pathlib import Path
 from hw.fpga import tools
 from hw.fpga.devices import Device
 from sw.errors import InputError
-from sw.files import replacing_file
+from sw.file_kinds import BITSTREAM
+from sw.files import replacing_file, save_or_keep
 
 SUFFIX = {"nextpnr-ecp5": ".bit", "nextpnr-ice40": ".bin", "nextpnr-himbaechel-gowin": ".fs"}
 """How a bitstream's name usually ends, by the tool that placed."""
 
 
-def pack(placed: Path, device: Device, output: Path) -> None:
+def pack(placed: Path, device: Device, output: Path, force: bool = False) -> None:
     """Pack a placed design into a bitstream.
 
     placed: what hw.fpga.place wrote for the device. output: .bit for ecpprog or openFPGALoader, .bin for iceprog,
-    .fs for openFPGALoader.
+    .fs for openFPGALoader. force: replace a file that is no bitstream, too. Where the output cannot be written in the
+    end, the bitstream is kept elsewhere.
     Raises InputError for a device that has counts alone or where the tool is not installed, ToolError where it fails.
     """
     if device.nextpnr is None:
@@ -32,5 +34,9 @@ def pack(placed: Path, device: Device, output: Path) -> None:
         folder = Path(name)
         shutil.copy(placed, folder / "placed")
         tools.run(tool, arguments, folder, "bitstream")
-        with replacing_file(output) as temporary:
-            shutil.copyfile(folder / "bitstream", temporary)
+
+        def save(path: Path) -> None:
+            with replacing_file(path, BITSTREAM, force) as temporary:
+                shutil.copyfile(folder / "bitstream", temporary)
+
+        save_or_keep(save, output)

@@ -10,6 +10,7 @@ import numpy as np
 from sw import network_file
 from sw.export.c_templates import ADD, ARRAY, CONV2D, DENSE, FUNCTION, HEADER, POOL, ROUNDING
 from sw.export.contents import Array, accumulator_bits, generator, layer_arrays
+from sw.file_kinds import C_HEADER
 from sw.files import write_text
 from sw.fixed import Format
 from sw.network import Network
@@ -17,9 +18,12 @@ from sw.network import Network
 CODE = {"dense": DENSE, "conv2d": CONV2D, "maxpool": POOL, "avgpool": POOL, "add": ADD}
 
 
-def write(network: Network, path: Path) -> None:
-    """Write the header, whole or not at all. Its names begin with the file's; see `prefix`."""
-    write_text(path, source(network, prefix(path)))
+def write(network: Network, path: Path, force: bool = False) -> None:
+    """Write the header, whole or not at all. Its names begin with the file's; see `prefix`.
+
+    force: replace a file of another kind, too.
+    """
+    write_text(path, source(network, prefix(path)), C_HEADER, force)
 
 
 def prefix(path: Path) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from sw import network_file
 from sw.errors import InputError
 from sw.export.contents import accumulator_bits, generator
+from sw.file_kinds import ONNX
 from sw.files import replacing_file
 from sw.network import Network
 
@@ -29,14 +30,14 @@ TYPES = {False: np.uint8, True: np.int8}
 PIXELS, LOGITS, LABEL = "pixels", "logits", "label"
 
 
-def write(network: Network, path: Path) -> None:
-    """Write the model, whole or not at all.
+def write(network: Network, path: Path, force: bool = False) -> None:
+    """Write the model, whole or not at all. force: replace a file of another kind, too.
 
     Raises InputError where the package onnx is missing, an accumulator has more than 32 bits, or the file cannot
     be written.
     """
     content = build(network).SerializeToString(deterministic=True)
-    with replacing_file(path) as temporary:
+    with replacing_file(path, ONNX, force) as temporary:
         temporary.write_bytes(content)
 
 

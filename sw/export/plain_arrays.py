@@ -11,13 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from sw.export.contents import arrays, manifest
+from sw.file_kinds import ARRAYS
 from sw.files import replacing_file
 from sw.network import Network
 
 
-def write(network: Network, path: Path) -> None:
-    """Write the archive, whole or not at all. Raises InputError where that is impossible."""
+def write(network: Network, path: Path, force: bool = False) -> None:
+    """Write the archive, whole or not at all. Raises InputError where that is impossible.
+
+    force: replace a file of another kind, too.
+    """
     members = {"manifest": np.array(json.dumps(manifest(network), indent=2))}
     members |= {array.name: array.values for array in arrays(network)}
-    with replacing_file(path) as temporary, temporary.open("wb") as file:
+    with replacing_file(path, ARRAYS, force) as temporary, temporary.open("wb") as file:
         np.savez(file, **members)
