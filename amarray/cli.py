@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 
 from amarray import board, commands, fpga, report
 from amarray.demo import demo
@@ -25,7 +26,7 @@ from hw.yosys import ToolError
 from sim.bench import SimulationError
 from sim.protocol import BACK_PRESSURE, IDLE
 from sim.simulate import SIMULATORS
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 from sw.quantization.settings import CHOICES, Settings
 from sw.recipe import Recipe
 from sw.shipped import NAMES
@@ -57,10 +58,26 @@ A shipped network needs no training:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, with what a mistyped option or choice may have meant."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse; an option that is not known is an error before all others, for it may be one that is missing."""
+        args = sys.argv[1:] if args is None else list(args)
+        own = takewhile(lambda arg: arg.startswith("-"), args) if self._subparsers else args
+        for arg in takewhile(lambda arg: arg != "--", own):
+            option = arg.partition("=")[0]
+            if option.startswith("--") and option not in self._option_string_actions:
+                self.error(f"unrecognized option {option}{did_you_mean(option, self._option_string_actions)}")
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            choices = ", ".join(map(str, action.choices))
+            like = did_you_mean(value, map(str, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {choices}){like}")
 
     def error(self, message):
         """Print the message and where to read more; exit with code 2."""

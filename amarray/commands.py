@@ -204,6 +204,12 @@ def simulate(options: argparse.Namespace) -> dict:
     )
 
 
+def check_images(images: int, dataset: Dataset) -> None:
+    """Raises InputError where there are not so many test images."""
+    if not 1 <= images <= len(dataset.test_images):
+        raise InputError(f"images must be 1..{len(dataset.test_images)}, not {images}")
+
+
 def simulate_build(
     build: Build,
     dataset: Dataset,
@@ -219,8 +225,7 @@ def simulate_build(
     note: why this simulator. load: another network, which is loaded first.
     """
     compiled = build.compiled if load is None else load
-    if not 1 <= images <= len(dataset.test_images):
-        raise InputError(f"images must be 1..{len(dataset.test_images)}, not {images}")
+    check_images(images, dataset)
     pixels, labels = dataset.test_images[:images], dataset.test_labels[:images]
     with bar(f"simulate with {simulator}", images, "images", note) as update:
         done = simulation.simulate(build, pixels, simulator, progress=update, load=load, **options)

@@ -15,7 +15,7 @@ from hw import build as builds
 from hw.compiler import size_array
 from hw.fpga.devices import device
 from sim import simulate as simulation
-from sw import mnist, network_file
+from sw import mnist, network_file, shipped
 from sw.network_toml import read_network_toml
 from sw.quantization.settings import Settings
 from sw.recipe import Recipe
@@ -36,8 +36,12 @@ def demo(options: argparse.Namespace) -> dict:
     architecture, _ = read_network_toml(toml_path("mlp"))
     recipe = Recipe(seed=options.seed, epochs=options.epochs)  # a short one, for the demo is to end soon
     settings = Settings()
+    # a network of the same layers, so that an array that does not suit them is refused now, not after the training
+    alike = network_file.load(shipped.network_path("mlp"))
+    size_array(alike, options.lanes, options.taps, options.pixels, kind=options.schedule)
     with bar("read MNIST: 70,000 images, MD5 checked", None, ""):
         dataset = mnist.load()
+    commands.check_images(options.images, dataset)
     run, network_path, build_path = folder / "run", folder / "network.npz", folder / "build"
     synthesis_path = folder / f"synth-{DEVICE}.json"
 

@@ -3,6 +3,7 @@
 import argparse
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -50,8 +51,8 @@ def train_run(
     stopped, after the checkpoint is written.
     """
     checkpoint = _checkpoint(folder)
-    with locked(folder):
-        trained = _trained(architecture, recipe, dataset, checkpoint, resume)
+    with locked(folder), deferred_stop() as stopped:
+        trained = _trained(architecture, recipe, dataset, checkpoint, resume, stopped)
         save_or_keep(lambda place: save_run(trained, place), folder)
         checkpoint.unlink(missing_ok=True)
     return {
@@ -68,7 +69,12 @@ def train_run(
 
 
 def _trained(
-    architecture: Architecture, recipe: Recipe, dataset: Dataset, checkpoint: Path, resume: bool
+    architecture: Architecture,
+    recipe: Recipe,
+    dataset: Dataset,
+    checkpoint: Path,
+    resume: bool,
+    stopped: Callable[[], bool],
 ) -> TrainedModel:
     teacher = load_run(run_path(recipe.teacher)).logits if recipe.teacher else None
     start = None
@@ -78,7 +84,7 @@ def _trained(
         raise InputError(f"{checkpoint} holds a stopped training; go on with --resume, or remove the file")
     saved = time.monotonic()
     title = f"train {architecture.name}, seed {recipe.seed}"
-    with bar(title, recipe.epochs, "epochs") as update, deferred_stop() as stopped:
+    with bar(title, recipe.epochs, "epochs") as update:
 
         def watch(current: Training, progress: Progress) -> None:
             nonlocal saved

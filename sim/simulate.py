@@ -17,7 +17,7 @@ from sim import amaranth_sim, native, verilator
 from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
 from sim.launch import launch
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 from sw.file_kinds import FST, VCD
 from sw.files import check_file, replacing_file
 from sw.golden import infer
@@ -128,7 +128,8 @@ def choose_simulator(wanted: str, images: int) -> tuple[str, int, str]:
 
 def _check_simulator(name: str) -> None:
     if name not in SIMULATORS:
-        raise InputError(f"simulator must be one of {', '.join(SIMULATORS)}, not {name!r}")
+        like = did_you_mean(name, SIMULATORS)
+        raise InputError(f"simulator must be one of {', '.join(SIMULATORS)}, not {name!r}{like}")
 
 
 def _check_native(idle: str, back_pressure: str, reset_after: int | None, waves: Path | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 from sw.nn import initializers, layers
 from sw.nn.tensor import Tensor
 
@@ -70,7 +70,9 @@ class _Builder:
     def chain(self, tables, x: Tensor, place: str) -> tuple[layers.Sequential, Tensor]:
         """The layers of a list one after the other, and what the last one makes of x."""
         if not isinstance(tables, list | tuple) or not tables:
-            raise InputError(f"{place.rstrip()}: must be a list of tables, at least one, not {tables!r}")
+            name = "layers" if place == "layer " else place.rstrip()
+            found = list(tables) if isinstance(tables, tuple) else tables
+            raise InputError(f"{name}: must be a list of tables, at least one, not {found!r}")
         chain = []
         for index, table in enumerate(tables):
             layer, x = self._layer(table, x, f"{place}{index}")
@@ -80,7 +82,8 @@ class _Builder:
     def _layer(self, table, x: Tensor, place: str) -> tuple[layers.Layer, Tensor]:
         kind = table.get("kind") if isinstance(table, dict) else None
         if not isinstance(kind, str) or kind not in LAYERS:
-            raise InputError(f"{place}: kind must be one of {', '.join(LAYERS)}, not {kind!r}")
+            like = did_you_mean(kind, LAYERS)
+            raise InputError(f"{place}: kind must be one of {', '.join(LAYERS)}, not {kind!r}{like}")
         fields = {name: value for name, value in table.items() if name != "kind"}
         make = LAYERS[kind]
         known = [name for name in inspect.signature(make).parameters if name not in ("builder", "x", "place")]
@@ -88,6 +91,7 @@ class _Builder:
             if name not in known:
                 raise InputError(
                     f"{place} ({kind}) has no field {name!r}; it has {', '.join(known) if known else 'none'}"
+                    f"{did_you_mean(name, known)}"
                 )
         try:
             layer = make(self, x, place, **fields) if kind == "add" else make(self, x, **fields)

@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 
 from sw.architecture import Architecture
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 from sw.recipe import Recipe
 
 TABLES = ("name", "layers", "recipe")
@@ -31,7 +31,7 @@ def read_network_toml(path: Path) -> tuple[Architecture, Recipe]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         for key in content:
             if key not in TABLES:
-                raise InputError(f"it has no key {key!r}; it has {', '.join(TABLES)}")
+                raise InputError(f"it has no key {key!r}; it has {', '.join(TABLES)}{did_you_mean(key, TABLES)}")
         layers, recipe = content.get("layers"), content.get("recipe", {})
         if not isinstance(layers, list) or not isinstance(recipe, dict):
             raise InputError("layers must be a list of tables, and recipe a table")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sw.augment import Distortion
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 from sw.nn import optimizers, schedules
 from sw.nn.optimizers import Optimizer
 
@@ -112,7 +112,9 @@ class Recipe:
         known = [field.name for field in dataclasses.fields(self)]
         for name in values:
             if name not in known:
-                raise InputError(f"a recipe has no field {name!r}; it has {', '.join(known)}")
+                raise InputError(
+                    f"a recipe has no field {name!r}; it has {', '.join(known)}{did_you_mean(name, known)}"
+                )
         return dataclasses.replace(self, **values)
 
     def to_dict(self) -> dict:
@@ -122,7 +124,7 @@ class Recipe:
     def _check_choice(self, name: str, choices: dict) -> None:
         value = getattr(self, name)
         if not isinstance(value, str) or value not in choices:
-            raise InputError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+            raise InputError(f"{name} must be one of {', '.join(choices)}, not {value!r}{did_you_mean(value, choices)}")
 
     def _check_int(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)

@@ -6,7 +6,7 @@ Network file that `amarray quantize` made of that run.
 
 from pathlib import Path
 
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 
 FOLDER = Path(__file__).parent / "data" / "networks"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
@@ -30,5 +30,6 @@ def network_path(name: str) -> Path:
 
 def _existing(name: str, what: str) -> Path:
     if not Path(name).exists():
-        raise InputError(f"{name!r} is neither {what} nor a shipped network: {', '.join(NAMES)}")
+        like = did_you_mean(name, NAMES)
+        raise InputError(f"{name!r} is neither {what} nor a shipped network: {', '.join(NAMES)}{like}")
     return Path(name)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hw.fpga.devices import Device, device
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -123,5 +123,5 @@ BOARDS = {
 def find_board(name: str) -> Board:
     """The board of that name. Raises InputError, with the names there are, for another one."""
     if name not in BOARDS:
-        raise InputError(f"board must be one of {', '.join(BOARDS)}, not {name!r}")
+        raise InputError(f"board must be one of {', '.join(BOARDS)}, not {name!r}{did_you_mean(name, BOARDS)}")
     return BOARDS[name]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from sw.errors import InputError
+from sw.errors import InputError, did_you_mean
 
 RESOURCE_NAMES = {
     "luts": "LUTs",
@@ -211,7 +211,7 @@ def device(name: str, speed: str | None = None) -> Device:
     Raises InputError, with what there is, for an unknown name or speed grade.
     """
     if name not in DEVICES:
-        raise InputError(f"device must be one of {', '.join(DEVICES)}, not {name!r}")
+        raise InputError(f"device must be one of {', '.join(DEVICES)}, not {name!r}{did_you_mean(name, DEVICES)}")
     found = DEVICES[name]
     if speed is None:
         return found
