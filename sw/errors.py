@@ -14,5 +14,5 @@ class InputError(ValueError):
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """The end of a message about a wrong word: the known one that is most like it, or nothing if none is."""
-    close = get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
+    close = get_close_matches(word, list(known), n=1, cutoff=0.7) if isinstance(word, str) else []
     return f"; did you mean {close[0]}?" if close else ""

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -154,8 +154,12 @@ def _check_place(path: Path) -> None:
 def _other_places(path: Path) -> Iterator[Path]:
     """Where a result can be kept: beside the path under a new name, and in a new temporary folder."""
     names = (f"{path.stem}.kept{'' if number == 1 else number}{path.suffix}" for number in count(1))
-    yield next(place for place in map(path.with_name, names) if not place.exists())
-    yield Path(tempfile.mkdtemp(prefix="amarray-kept-")) / path.name
+    with suppress(OSError):
+        yield next(place for place in map(path.with_name, names) if not place.exists())
+    with suppress(OSError):
+        folder = Path(tempfile.mkdtemp(prefix="amarray-kept-"))
+        yield folder / path.name
+        folder.rmdir()  # nothing could be kept there
 
 
 def _temporary_file(path: Path, folder: Path) -> Path:

@@ -1,11 +1,17 @@
 """sw/files.py: whole or not at all, and nothing of others is replaced."""
 
+import errno
 import os
+import resource
+from pathlib import Path
 
 import pytest
 
 from sw.errors import InputError
-from sw.files import check_file, replacing_file, replacing_folder, write_text
+from sw.file_kinds import Kind
+from sw.files import TargetError, check_file, check_folder, replacing_file, replacing_folder, save_or_keep, write_text
+
+POEM = Kind("a poem", lambda head: head.startswith(b"O "))
 
 
 def names(folder):
@@ -99,3 +105,142 @@ def test_a_place_is_checked_and_left_as_it_was(tmp_path):
         check_file(tmp_path)
     with pytest.raises(InputError, match="choose a place you can write to"):
         check_file(tmp_path / "b.txt" / "c.txt")
+
+
+def test_a_check_makes_no_folders(tmp_path):
+    check_file(tmp_path / "new" / "deep" / "b.txt")
+    check_folder(tmp_path / "new" / "deep" / "run", "marker")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("old", ["", "O tempora"])
+def test_a_file_of_the_same_kind_and_an_empty_one_are_replaced(tmp_path, old):
+    (tmp_path / "poem").write_text(old)
+    check_file(tmp_path / "poem", POEM)
+    write_text(tmp_path / "poem", "O mores", POEM)
+    assert (tmp_path / "poem").read_text() == "O mores"
+
+
+def test_a_file_of_another_kind_is_replaced_by_force_alone(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("layers = []")
+    for refused in (lambda: check_file(path, POEM), lambda: write_text(path, "O mores", POEM)):
+        with pytest.raises(
+            TargetError, match=r"will not replace .*: it is not a poem; name another file, or .*--force"
+        ):
+            refused()
+    assert path.read_text() == "layers = []"
+    check_file(path, POEM, force=True)
+    write_text(path, "O mores", POEM, force=True)
+    assert path.read_text() == "O mores"
+    assert names(tmp_path) == ["mine.toml"]
+
+
+def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path):
+    path = tmp_path / "poem"
+    with pytest.raises(TargetError, match="will not replace"), replacing_file(path, POEM):
+        path.write_text("other")
+    assert path.read_text() == "other"
+
+
+def test_a_folder_that_came_meanwhile_is_not_replaced(tmp_path):
+    with pytest.raises(TargetError, match="will not replace"), replacing_folder(tmp_path / "run", "marker"):
+        write_text(tmp_path / "run" / "thesis", "")
+    assert names(tmp_path / "run") == ["thesis"]
+
+
+def test_a_pipe_or_device_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(TargetError, match="it is a device, a pipe or the like; name a file"):
+            check_file(path)
+
+
+@pytest.mark.parametrize("path", [".", "..", "/", "a/.."])
+def test_a_folder_without_a_name_of_its_own_is_refused(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TargetError, match="must have a name of its own"):
+        check_folder(Path(path), "marker")
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    for check in (lambda path: check_file(path, POEM), lambda path: check_folder(path, "marker")):
+        with pytest.raises(TargetError, match=r"cannot write .*: File name too long"):
+            check(tmp_path / ("x" * 300))
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path, monkeypatch):
+    def refused(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("sw.files.tempfile.mkstemp", refused)
+    for check in (lambda path: check_file(path, POEM), lambda path: check_folder(path, "marker")):
+        with pytest.raises(TargetError, match=r"cannot write .*new: Permission denied; choose a place"):
+            check(tmp_path / "new")
+
+
+def test_a_full_disk_names_the_place(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(TargetError, match=r"cannot write .*b\.txt: File too large; choose a place"):
+            write_text(tmp_path / "b.txt", "x" * 11)
+        with pytest.raises(TargetError, match=r"cannot write .*run: File too large; choose a place"):
+            save_run(tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert names(tmp_path) == []
+
+
+def save_run(folder, content="x" * 11):
+    with replacing_folder(folder, marker="marker") as temporary:
+        (temporary / "marker").write_text(content)
+
+
+def test_an_error_of_another_file_is_told_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing_file(tmp_path / "b.txt"):
+        (tmp_path / "source").read_text()
+
+
+def test_a_result_whose_place_is_refused_is_kept_beside(tmp_path):
+    write_text(tmp_path / "run" / "thesis", "")
+    for name in ("run.kept", "run.kept2"):
+        with pytest.raises(TargetError, match=f"will not replace .*; what .* is kept as {tmp_path / name}$"):
+            save_or_keep(save_run, tmp_path / "run")
+        assert names(tmp_path / name) == ["marker"]
+    (tmp_path / "net.npz").mkdir()
+    with pytest.raises(TargetError, match=r"it is a folder; .* is kept as .*/net\.kept\.npz$"):
+        save_or_keep(lambda path: write_text(path, "result"), tmp_path / "net.npz")
+
+
+def test_a_result_that_has_no_place_beside_is_kept_with_temporary_files(tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+
+    def save(path):
+        if path.parent == tmp_path:
+            with replacing_file(path):
+                raise OSError(errno.ENOSPC, "No space left on device")
+        write_text(path, "result")
+
+    with pytest.raises(TargetError, match=r"net\.npz: No space left on device; .*; what .* kept as (.*)$") as refused:
+        save_or_keep(save, tmp_path / "net.npz")
+    kept = Path(str(refused.value).rpartition(" ")[2])
+    assert (kept.name, kept.read_text(), kept.parents[1]) == ("net.npz", "result", tmp_path / "tmp")
+
+
+def test_a_result_that_no_place_takes_is_lost_and_the_line_says_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def full(path):
+        with replacing_file(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(TargetError, match=r"choose a place you can write to$"):
+        save_or_keep(full, tmp_path / "net.npz")
+    assert names(tmp_path) == []
+
+
+def test_a_result_whose_place_is_good_is_written_once(tmp_path):
+    save_or_keep(save_run, tmp_path / "run")
+    assert names(tmp_path) == ["run"]
