@@ -2,9 +2,6 @@
 
 import json
 import re
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -284,23 +281,3 @@ def test_no_permission_to_write(workplace, capsys, monkeypatch):
     line = fails(capsys, "generate", workplace / "mlp.npz", "-o", workplace / "locked")
     assert "Permission denied" in line
     assert not (workplace / "locked").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_is_one_line_and_its_own_code(workplace, capsys, monkeypatch, number):
-    monkeypatch.setattr("amarray.commands.evaluate_network", lambda *_: signal.raise_signal(number))
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert main(["evaluate", str(workplace / "mlp.npz")]) == 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert capsys.readouterr().err == "amarray: stopped; nothing was left half-written\n"
-
-
-def test_a_reader_that_has_seen_enough_is_no_error(workplace):
-    command = [sys.executable, "-c", "import sys; from amarray.cli import main; sys.exit(main())"]
-    command += ["evaluate", workplace / "mlp.npz", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.close()
-        assert process.stderr.read() == ""
-    assert process.returncode == 0
