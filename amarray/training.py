@@ -4,6 +4,7 @@ import argparse
 import time
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -54,7 +55,8 @@ def train_run(
     with locked(folder), deferred_stop() as stopped:
         trained = _trained(architecture, recipe, dataset, checkpoint, resume, stopped)
         save_or_keep(lambda place: save_run(trained, place), folder)
-        checkpoint.unlink(missing_ok=True)
+        with suppress(OSError):  # the run is there, whatever became of its checkpoint
+            checkpoint.unlink()
     return {
         "model": architecture.name,
         "parameters": parameter_count(trained.model),

@@ -64,3 +64,22 @@ def test_without_a_compiler_the_demo_says_so_and_takes_amaranth(folder, capsys, 
     code, result, messages = demo(capsys, folder)
     assert (code, result["simulator"], result["images"], result["mismatches"]) == (0, "amaranth", 5, 0)
     assert "verilator needs a C++ compiler: simulating 5 of 20 images" in messages.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--lanes=0", "lanes must be 1..64, not 0"),
+        ("--lanes=65", "lanes must be 1..64, not 65"),
+        ("--taps=17", "taps must be 1..16, not 17"),
+        ("--pixels=3", "pixels must be 1, 2 or 4, not 3"),
+        ("--images=0", "images must be 1..10000, not 0"),
+        ("--images=10001", "images must be 1..10000, not 10001"),
+        ("--epochs=0", "epochs must be an integer 1..100000, not 0"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_the_training(tmp_path, capsys, monkeypatch, option, says):
+    monkeypatch.setattr("amarray.demo.train_run", None)
+    assert main(["demo", "-o", str(tmp_path / "demo"), option]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"amarray: {says}"
+    assert not (tmp_path / "demo").exists()

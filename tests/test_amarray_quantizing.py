@@ -2,14 +2,17 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from tiny import TRAIN, write_tiny
 
+from amarray import quantizing
 from amarray.cli import main
 from sw import network_file
+from sw.locks import locked
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,74 @@ def test_bad_input_is_one_line(capsys, arguments, message):
     lines = [line for line in capsys.readouterr().err.splitlines() if not line.endswith("...")]
     assert len(lines) == 1
     assert message in lines[0]
+
+
+def foreign(path):
+    """Somebody's folder with something in it."""
+    path.mkdir(parents=True)
+    (path / "thesis").touch()
+
+
+def never(*arguments, **options):
+    raise AssertionError("it must be refused before")
+
+
+def error(capsys, *arguments):
+    assert main([*QUANTIZE, *arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.endswith("...")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--aware", "-o", "own"), "cannot write own: it is a folder; name a file"),
+        (("--aware", "-o", "tiny.toml"), "will not replace tiny.toml: it is not a Network file; name another file, or"),
+        (("--aware", "-o", "tiny.toml/x.npz"), "cannot write tiny.toml/x.npz: Not a directory"),
+        (("--aware", "--force", "-o", "own"), "cannot write own: it is a folder; name a file"),
+        (("--sweep", "-o", "own"), "will not replace own: it is not empty and has no sweep.json; name a new folder"),
+        (("--sweep", "--force", "-o", "own"), "will not replace own: it is not empty and has no sweep.json"),
+        (("--sweep", "-o", "tiny.toml"), "a file has that name"),
+    ],
+)
+def test_a_target_is_checked_before_the_work(folder, capsys, monkeypatch, arguments, message):
+    if not (folder / "own").exists():
+        foreign(folder / "own")
+    monkeypatch.setattr("amarray.quantizing._quantized", never)
+    before = sorted(folder.rglob("*"))
+    assert message in error(capsys, *arguments)
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [("--aware", "-o", "locked"), ("--sweep", "-o", "locked")])
+def test_the_second_of_two_is_refused_at_its_start(capsys, monkeypatch, arguments):
+    monkeypatch.setattr("amarray.quantizing._quantized", never)
+    with locked(Path("locked")):
+        assert "another process is at work on locked; wait" in error(capsys, *arguments)
+    assert not Path("locked").exists()
+
+
+def test_force_replaces_a_file_of_another_kind(folder, capsys):
+    (folder / "poem.txt").write_text("O mores")
+    run_json(capsys, *QUANTIZE, "--force", "-o", "poem.txt")
+    assert network_file.load("poem.txt").layers
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"), [(("--aware", "--epochs", "1"), "late.kept.npz"), (("--sweep",), "late.kept2.npz")]
+)
+def test_a_result_whose_target_is_refused_in_the_end_is_kept(folder, capsys, monkeypatch, options, kept):
+    def quantized(*arguments):
+        if not Path("late.npz").exists():
+            foreign(Path("late.npz"))
+        return made(*arguments)
+
+    made = quantizing._quantized
+    monkeypatch.setattr("amarray.quantizing._quantized", quantized)
+    assert error(capsys, *options, "-o", "late.npz").endswith(f"kept as {kept}")
+    found = folder / kept
+    assert network_file.load(found) if found.is_file() else (found / "sweep.png").is_file()
+    assert not any(path.name.startswith(".late") for path in folder.iterdir())
+    (folder / "late.npz" / "thesis").unlink()
+    (folder / "late.npz").rmdir()

@@ -1,15 +1,17 @@
 """amarray/training.py: `amarray train` on a small data set, stopped and resumed as a user would."""
 
 import json
-import os
 import re
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tiny import TRAIN, write_tiny
 
 from amarray.cli import main
+from sw.locks import locked
+from sw.run_folder import load_run
 
 
 @pytest.fixture
@@ -41,8 +43,17 @@ def test_own_network_on_own_data(folder, capsys):
     assert (recipe["optimizer"], recipe["rotate"], recipe["batch_size"]) == ("nesterov", 5, 20)
 
 
-def interrupt_at(monkeypatch, count):
-    """Ctrl-C while step number `count` is reported."""
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def stop_signal(request):
+    """Ctrl-C as in a shell, and SIGTERM where Ctrl-C is ignored, as in a background job of a script."""
+    handler = signal.default_int_handler if request.param == signal.SIGINT else signal.SIG_IGN
+    before = signal.signal(signal.SIGINT, handler)
+    yield request.param
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupt_at(monkeypatch, count, number):
+    """A stop while step number `count` is reported."""
     calls = []
 
     @contextmanager
@@ -50,7 +61,7 @@ def interrupt_at(monkeypatch, count):
         def update(done):
             calls.append(done)
             if len(calls) == count:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(number)
 
         yield update
 
@@ -58,11 +69,11 @@ def interrupt_at(monkeypatch, count):
 
 
 @pytest.mark.parametrize("stop", [3, 5, 12])
-def test_ctrl_c_leaves_a_checkpoint_that_resumes(folder, capsys, monkeypatch, stop):
+def test_a_stop_leaves_a_checkpoint_that_resumes(folder, capsys, monkeypatch, stop, stop_signal):
     handler = signal.getsignal(signal.SIGINT)
     whole = run_json(capsys, *TRAIN, "-o", "whole")
     with monkeypatch.context() as patch:
-        interrupt_at(patch, stop)
+        interrupt_at(patch, stop, stop_signal)
         line = error(capsys, *TRAIN, "-o", "parts", code=130)
     assert "the same command with --resume goes on from parts.checkpoint.npz" in line
     assert not (folder / "parts").exists()
@@ -105,3 +116,87 @@ def test_a_teacher_is_a_run(folder, capsys):
 )
 def test_bad_input_is_one_line(folder, capsys, arguments, message):
     assert re.search(message, error(capsys, *arguments))
+
+
+def foreign(path):
+    """Somebody's folder with something in it."""
+    path.mkdir(parents=True)
+    (path / "thesis").touch()
+
+
+def never(*arguments, **options):
+    raise AssertionError("it must be refused before")
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("mine", "will not replace mine: it is not empty and has no run.json; name a new folder"),
+        ("tiny.toml", "a file has that name; name another folder"),
+        ("tiny.toml/run", "cannot write tiny.toml/run: Not a directory"),
+        ("other", "cannot write other.checkpoint.npz: it is a folder"),
+        (".", "it must have a name of its own"),
+    ],
+)
+def test_a_target_is_checked_before_anything_is_read(folder, capsys, monkeypatch, output, message):
+    foreign(folder / "mine")
+    foreign(folder / "other.checkpoint.npz")
+    monkeypatch.setattr("amarray.training.load_data", never)
+    before = sorted(folder.rglob("*"))
+    assert message in error(capsys, *TRAIN, "-o", output)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_the_second_training_of_a_run_is_refused_at_its_start(folder, capsys, monkeypatch):
+    with locked(Path("runs/tiny")), monkeypatch.context() as patch:
+        patch.setattr("amarray.training.training.train", never)
+        assert "another process is at work on runs/tiny" in error(capsys, *TRAIN)
+    run_json(capsys, *TRAIN)
+    assert [path.name for path in Path("runs").iterdir()] == ["tiny"]
+
+
+def while_it_trains(monkeypatch, act):
+    """Call a function while the first step is reported."""
+    acts = [act]
+
+    @contextmanager
+    def bar(*arguments):
+        yield lambda done: acts and acts.pop()()
+
+    monkeypatch.setattr("amarray.training.bar", bar)
+
+
+def test_a_run_whose_target_is_refused_in_the_end_is_kept(folder, capsys, monkeypatch):
+    whole = run_json(capsys, *TRAIN, "-o", "whole")
+    while_it_trains(monkeypatch, lambda: foreign(Path("run")))
+    assert error(capsys, *TRAIN, "-o", "run").endswith("what was to be written there is kept as run.kept")
+    assert (folder / "run.kept" / "model.npz").read_bytes() == (folder / "whole" / "model.npz").read_bytes()
+    assert load_run(Path("run.kept")).test_accuracy == whole["float_accuracy"]
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_no_training(folder, capsys, monkeypatch):
+    monkeypatch.setattr("amarray.training.CHECKPOINT_SECONDS", -1)
+    while_it_trains(monkeypatch, lambda: Path("run.checkpoint.npz").mkdir())
+    assert main([*TRAIN, "-o", "run"]) == 0
+    errors = capsys.readouterr().err
+    assert errors.count("note: no checkpoint: cannot write run.checkpoint.npz: it is a folder") == 4
+    assert load_run(Path("run")).history
+
+
+def test_a_checkpoint_of_a_stop_is_kept_elsewhere(folder, capsys, monkeypatch):
+    def stop():
+        Path("run.checkpoint.npz").mkdir()
+        signal.raise_signal(signal.SIGTERM)
+
+    while_it_trains(monkeypatch, stop)
+    line = error(capsys, *TRAIN, "-o", "run", code=130)
+    assert "is kept as run.checkpoint.kept.npz; --resume goes on from run.checkpoint.npz, when it lies there" in line
+    Path("run.checkpoint.npz").rmdir()
+    Path("run.checkpoint.kept.npz").rename("run.checkpoint.npz")
+    run_json(capsys, *TRAIN, "-o", "run", "--resume")
+
+
+def test_a_stop_after_the_last_step_loses_nothing(folder, capsys, monkeypatch):
+    monkeypatch.setattr("sw.train.Training.finish", lambda training: signal.raise_signal(signal.SIGTERM))
+    run_json(capsys, *TRAIN, "-o", "run")
+    assert load_run(Path("run")).history
