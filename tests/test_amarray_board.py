@@ -13,6 +13,7 @@ from amarray.cli import main
 from hw.fpga.devices import RESOURCES
 from hw.fpga.frames import ANSWER, INFO_FIELDS, Command, Status, encode
 from sw import mnist, network_file
+from sw.file_kinds import BITSTREAM
 from sw.golden import infer
 from sw.shipped import network_path
 
@@ -184,6 +185,7 @@ def test_bitstream_for_the_icebreaker(build, capsys):
     assert (result["board"], result["device"], result["clock_mhz"]) == ("icebreaker", "ice40-up5k", 18)
     assert result["reached_mhz"] >= 18
     assert result["notes"] == []
+    assert BITSTREAM.matches(build / "icebreaker.bin")
     content = (build / "icebreaker.bin").read_bytes()
     assert bytes.fromhex("7eaa997e") in content[:16]  # how a bitstream for iCE40 begins
     assert result["loader"] == f"iceprog {build / 'icebreaker.bin'}"
@@ -252,3 +254,4 @@ def test_bitstream_for_the_other_boards(build, capsys, name, clock, suffix):
     assert (code, result["clock_mhz"]) == (0, clock)
     assert ["upper bound" in note for note in result["notes"]] == [True] * (name == "tangnano9k")
     assert (build / f"{name}.{suffix}").stat().st_size > 10000
+    assert BITSTREAM.matches(build / f"{name}.{suffix}")

@@ -252,7 +252,7 @@ def test_tables_for_a_person(workplace, capsys):
         (["--versoin"], "amarray: unrecognized option --versoin; did you mean --version?; see `amarray --help`"),
         (
             ["export", "cnn", "--fromat", "c", "-o", "x.h"],
-            "option --fromat; did you mean --format?; see `amarray export",
+            "--fromat; did you mean --format?; see `amarray export",
         ),
         (["export", "cnn", "--format", "onx", "-o", "x"], "did you mean onnx?"),
         (["train", "mlp", "--set", "optimzer=adam"], "did you mean optimizer?"),

@@ -16,6 +16,7 @@ from hw.fpga.place import check_fit, critical_path, place, place_seeds, signal
 from hw.fpga.synth import synthesize
 from hw.yosys import PACKAGE, ToolError, execute
 from sw.errors import InputError
+from sw.file_kinds import BITSTREAM
 
 TINY = random_network(0, [5, 3, 2], weight_bits=3, activation_bits=4)
 CELLS = {
@@ -44,6 +45,7 @@ def to_bitstream(build, target, folder) -> dict:
     synthesize(build.verilog, target, ports=build.ports, netlist=netlist)
     result = place(netlist, target, seed=3, output=placed)
     pack(placed, target, bitstream)
+    assert BITSTREAM.matches(bitstream)
     assert (result["seed"], result["nextpnr"]) == (3, tools.version(target.nextpnr))
     assert 10 < result["clock_mhz"] < 400
     path = result["critical_path"]

@@ -8,7 +8,7 @@ from simulators import EACH_SIMULATOR
 
 from hw import build as hw_build
 from hw.compiler import compile_network, size_array
-from sim.simulate import AMARANTH_IMAGES, choose_simulator, compare, simulate
+from sim.simulate import AMARANTH_IMAGES, WAVES, choose_simulator, compare, simulate
 from sw.errors import InputError
 
 CASES = [
@@ -43,6 +43,7 @@ def test_waves_are_written_when_asked_for(build, in_simulator, tmp_path):
     waves = tmp_path / ("waves.fst" if in_simulator == "icarus" else "waves.vcd")
     simulate(build, images(1), in_simulator, waves=waves)
     assert waves.stat().st_size > 1000
+    assert WAVES[waves.suffix].matches(waves)
 
 
 @pytest.mark.parametrize("in_simulator", EACH_SIMULATOR)

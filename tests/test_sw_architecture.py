@@ -67,6 +67,8 @@ def test_dtype():
 CONV = {"kind": "conv", "outputs": 4, "size": 3}
 BAD = {
     "unknown kind": ([{"kind": "lstm"}], "layer 0: kind must be one of dense, conv.*, not 'lstm'"),
+    "mistyped kind": ([{"kind": "maxpol"}], "not 'maxpol'; did you mean maxpool?"),
+    "mistyped field": ([CONV | {"strid": 3}], "no field 'strid'; it has .*; did you mean stride?"),
     "no table": (["relu"], "layer 0: kind must be one of .*, not None"),
     "unknown field": ([CONV | {"kernel": 3}], r"layer 0 \(conv\) has no field 'kernel'; it has outputs, size, stride"),
     "fields where there are none": ([{"kind": "relu", "slope": 1}], r"\(relu\) has no field 'slope'; it has none"),
@@ -82,6 +84,7 @@ BAD = {
         r"^layer 0, body 1 \(dense\): reads vectors",
     ),
     "sides that differ": ([{"kind": "add", "body": [CONV]}], r"layer 0 \(add\): both sides of Add .* one shape"),
+    "no layers": ([], r"^layers: must be a list of tables, at least one, not \[\]"),
     "empty body": ([{"kind": "add", "body": []}], "layer 0, body: must be a list"),
     "no logits": ([{"kind": "flatten"}], r"turns an image \(8, 8, 2\) into \(128,\); must give one logit for"),
     "too few logits": ([{"kind": "flatten"}, {"kind": "dense", "outputs": 2}], "must give one logit for each of 3"),
