@@ -17,6 +17,7 @@ from hw.program import hidden_address
 from sim import native
 from sim.job import Job
 from sw.errors import InputError
+from sw.files import replacing_file
 from sw.golden import infer
 
 BEFORE, AFTER = 60, 10
@@ -93,7 +94,7 @@ def explain(build: Build, images: np.ndarray, image: int, waves: Path) -> Explan
     counters = [name.removeprefix("counters__") for name in build.ports if name.startswith("counters__")]
     fields = build.ports["o_result__payload"]["fields"]
     job = Job.of(build.network, chosen, build.config.taps, fields, counters, build.watchdog_cycles)
-    program = native.compiled(build.verilog, build.folder / "sim", counters, traced=True, optimization="-O0")
+    program = native.compiled(build.verilog, counters, traced=True, optimization="-O0")
     done = native.run(program, job, native.Recording(waves, 1, 0))
     expected = expectations(build, chosen)
     difference = first_difference(build, expected, written(build, done["writes"]), done["logits"])
@@ -101,7 +102,8 @@ def explain(build: Build, images: np.ndarray, image: int, waves: Path) -> Explan
     if difference is None:
         return Explanation(build, chosen, image - first, None, compared, None)
     start = max(0, difference.cycle - BEFORE)
-    native.run(program, job, native.Recording(waves, start, difference.cycle + AFTER))
+    with replacing_file(waves) as temporary:  # never through a link that lies in a build
+        native.run(program, job, native.Recording(temporary, start, difference.cycle + AFTER))
     return Explanation(build, chosen, image - first, difference, compared, waves)
 
 

@@ -1,11 +1,13 @@
 """Simulates a build: images in, logits, cycles and counters out; and compares them with golden."""
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from hw import yosys
 from hw.build import Build
 from hw.compiler import Compiled
 from hw.fpga.devices import Device
@@ -16,12 +18,14 @@ from sim import amaranth_sim, native, verilator
 from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
 from sim.launch import launch
+from sw import fingerprint, user_cache
 from sw.errors import InputError
 from sw.golden import infer
 from sw.network import Network
 
 SIMULATORS = (*TOOLS, "native", "amaranth")
 """Names of the simulators; native is Verilator without cocotb, for bulk runs."""
+NETLIST = "netlist.v"
 AMARANTH_IMAGES = 5
 """As many images as Amaranth's simulator takes a few seconds for."""
 
@@ -58,6 +62,8 @@ def simulate(
     Raises InputError for a bad argument or a missing tool, SimulationError if the accelerator breaks a rule.
     """
     _check_simulator(simulator)
+    if build.edited and simulator == "amaranth":
+        raise InputError("amaranth simulates the design, not an edited Verilog; take another simulator than amaranth")
     waves = _checked_waves(waves, simulator)
     if simulator == "native":
         _check_native(idle, back_pressure, reset_after, waves)
@@ -76,14 +82,12 @@ def simulate(
     start = time.perf_counter()
     if simulator == "native":
         verilog = build.verilog if netlist is None else _netlist_verilog(build, netlist)
-        program = native.compiled(
-            verilog, build.folder / "sim", counters, optimization="-O2" if netlist is None else "-O1"
-        )
+        program = native.compiled(verilog, counters, optimization="-O2" if netlist is None else "-O1")
         built = time.perf_counter()
         results = native.run(program, job)
         progress(len(images))
     else:
-        folder = compiled(build.verilog, build.folder / "sim", simulator, waves is not None)
+        folder = compiled(build.verilog, simulator, waves is not None)
         built = time.perf_counter()
         results = launch(simulator, folder, job, waves=waves, progress=progress)
     seconds = {"build": built - start, "run": time.perf_counter() - built}
@@ -91,13 +95,19 @@ def simulate(
 
 
 def _netlist_verilog(build: Build, device: Device) -> Path:
-    """The netlist of a build for a device, as Verilog in models of its cells."""
-    folder = build.folder / "sim"
-    netlist, verilog = folder / f"{device.name}-netlist.json", folder / f"{device.name}-netlist.v"
+    """The netlist of a build for a device, as Verilog in models of its cells, in the user's cache."""
     check_models(device)
-    synthesize(build.verilog, device, netlist=netlist, reserved=scale_blocks(build.config, device))
-    write_netlist_verilog(netlist, device, verilog)
-    return verilog
+    reserved = scale_blocks(build.config, device)
+
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="amarray-") as name:
+            netlist = Path(name) / "netlist.json"
+            synthesize(build.verilog, device, netlist=netlist, reserved=reserved)
+            write_netlist_verilog(netlist, device, folder / NETLIST)
+
+    key = [fingerprint.content(build.verilog), device.name, reserved, fingerprint.code("hw/fpga", "hw/yosys.py")]
+    key.append(fingerprint.versions("amaranth", yosys.PACKAGE))
+    return user_cache.entry("netlist", key, make) / NETLIST
 
 
 def compare(network: Network, images: np.ndarray, simulation: Simulation) -> np.ndarray:
