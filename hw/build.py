@@ -10,7 +10,6 @@ A build may come from anybody: nothing in it is run, and its Verilog counts only
 array compile to. That is kept in the user's cache, and is what everybody reads, not the file that was compared.
 """
 
-import filecmp
 import hashlib
 import json
 import shutil
@@ -97,21 +96,12 @@ def load(folder: Path, edited: bool | None = None) -> Build:
     folder = Path(folder)
     marker = folder / MARKER
     again = "generate the build again" + ("" if edited is None else ", or take it as it is with --edited")
-    if not marker.is_file():
-        raise InputError(f"{folder} is not a build: it has no {MARKER}; make one with `amarray generate`")
-    try:
-        description = json.loads(marker.read_text(encoding="utf-8"))
-        found = description["format"]
-        schedule = description["schedule"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
-    if found != FORMAT:
-        raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
+    description = _read_description(marker)
     other = description.get("versions") != _versions()
     if other and not edited:
         raise InputError(f"{marker} was made by other versions than {', '.join(_versions())}; {again}")
     network = network_file.load(folder / "network.npz")
-    compiled = compile_network(network, load_array(marker), schedule)
+    compiled = compile_network(network, load_array(marker), description["schedule"])
     expected = _description(compiled)
     if any(description.get(name) != expected[name] for name in (OF_ANY_VERSION if other else expected)):
         raise InputError(
@@ -126,9 +116,23 @@ def load(folder: Path, edited: bool | None = None) -> Build:
         ports = read_ports(folder / PORTS, _ports(kept))
         return Build(folder, compiled, _as_it_is(folder / VERILOG), ports, edited=True)
     for name in (VERILOG, PORTS):
-        if not filecmp.cmp(folder / name, kept / name, shallow=False):
+        if fingerprint.content(folder / name) != fingerprint.content(kept / name):
             raise InputError(f"{folder / name} is not what the network and the array compile to; {again}")
     return Build(folder, compiled, kept / VERILOG, _ports(kept))
+
+
+def _read_description(marker: Path) -> dict:
+    """Content of build.json. Raises InputError where it is none of this format."""
+    if not marker.is_file():
+        raise InputError(f"{marker.parent} is not a build: it has no {MARKER}; make one with `amarray generate`")
+    try:
+        description = json.loads(marker.read_text(encoding="utf-8"))
+        found, _ = description["format"], description["schedule"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
+    if found != FORMAT:
+        raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
+    return description
 
 
 def _ports(kept: Path) -> dict[str, dict]:

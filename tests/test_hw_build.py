@@ -251,3 +251,11 @@ def test_the_check_compiles_only_where_it_must(folder, monkeypatch, tmp_path):
     edit(folder, lambda description: description.update(versions=["amarray 2"]))
     builds.load(folder)
     assert calls == [1, 1, 1]
+
+
+def test_without_a_cache_a_build_is_written_and_read_all_the_same(folder, written, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "cache"))
+    builds.write(written.compiled, tmp_path / "other")
+    assert builds.load(tmp_path / "other").ports == builds.load(folder).ports == written.ports
+    assert capsys.readouterr().err.startswith(f"note: nothing can be kept in the cache {tmp_path / 'file' / 'cache'}: ")
