@@ -72,11 +72,10 @@ def bitstream(options: argparse.Namespace) -> dict:
     tools.version(device.nextpnr)  # refuses here, before minutes of synthesis
     if not 0 <= options.seed <= GREATEST_SEED:
         raise InputError(f"seed must be 0..{GREATEST_SEED}, not {options.seed}")
-    build = builds.load(Path(options.build))
+    build = builds.load(Path(options.build))  # never edited: the board's top holds the design, not the file
     plan = BoardPlan.of(board, device, build.compiled, clock=options.clock, baud=options.baud)
     output = Path(options.output) if options.output else build.folder / f"{board.name}{SUFFIX[device.nextpnr]}"
     check_file(output, BITSTREAM, options.force)
-    builds.check_verilog(build)  # the board's top holds the design, not the file: they must be one
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         verilog, netlist, placed = folder / "board.v", folder / "netlist.json", folder / "placed"
@@ -101,6 +100,7 @@ def bitstream(options: argparse.Namespace) -> dict:
             pack(placed, device, output, options.force)
     return {
         "build": str(build.folder),
+        "edited": build.edited,
         "board": board.name,
         "device": device.name,
         "clock_mhz": plan.mhz,

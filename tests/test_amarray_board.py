@@ -242,7 +242,7 @@ def test_bitstream_refuses_a_build_whose_verilog_was_changed(build, tmp_path, ca
         file.write("// changed\n")
     code, line = fails(capsys, "bitstream", changed, "--board", "icebreaker")
     assert code == 2
-    assert "accelerator.v is not what this version compiles" in line
+    assert "accelerator.v is not what the network and the array compile to; generate the build again" in line
 
 
 @pytest.mark.slow
