@@ -44,7 +44,7 @@ GOOD = encode(EXAMPLE, 0x08)
         (GOOD[:9], "ends inside its header"),
         (b"\0\0\x08\0", "ends inside its header"),
         (GOOD[:-1], r"has 39 bytes; an IDX file of shape \(2, 3, 4\) and uint8 has 40"),
-        (GOOD + b"\0", "has 41 bytes"),
+        (GOOD + b"\0", "has more than 40 bytes"),
         (b"\0\0\x08\x03" + b"\xff" * 12, "has 16 bytes"),
     ],
 )
@@ -57,7 +57,7 @@ def test_refuses_damaged_content(data, message):
 def test_refuses_truncated_gzip(tmp_path, keep):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(GOOD)[:keep])
-    with pytest.raises(InputError, match=r"a\.gz is truncated or damaged gzip"):
+    with pytest.raises(InputError, match=r"cannot read .*a\.gz: .* truncated or damaged"):
         idx.read(path)
 
 
@@ -66,7 +66,7 @@ def test_refuses_gzip_with_a_flipped_bit(tmp_path):
     data = bytearray(gzip.compress(GOOD))
     data[-6] ^= 1  # in the checksum
     path.write_bytes(data)
-    with pytest.raises(InputError, match="truncated or damaged gzip"):
+    with pytest.raises(InputError, match="truncated or damaged .CRC check failed"):
         idx.read(path)
 
 

@@ -38,7 +38,7 @@ def test_name_and_no_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("layers = [", "it is not TOML: "),
+        ("layers = [", "it is not a network in TOML, or truncated or damaged .Invalid value"),
         ("layer = []", "it has no key 'layer'; it has name, layers, recipe"),
         ("layers = 3", "layers must be a list of tables"),
         ("", "layers must be a list of tables"),
