@@ -1,6 +1,6 @@
 """The exception for bad input: one line that a user can act on."""
 
-LONGEST = 600
+LONGEST = 1000
 """Characters of a message at most; of a longer one the middle is left out."""
 
 

@@ -154,7 +154,7 @@ _NPY_HEADER = re.compile(
 """The header of a .npy file, without its blanks."""
 _QUOTED = re.compile(
     r'''#[^\n]*|"""(?:[^"\\]|\\.|"(?!""))*+"{0,5}|\'\'\'(?:[^']|'(?!\'\'))*+'{0,5}'''
-    r'''|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?''',
+    r"""|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?""",
     re.DOTALL,
 )
 """A comment or a text in TOML."""

@@ -66,10 +66,10 @@ def test_refuses_that_of_another_training(path, change, message):
 @pytest.mark.parametrize("content", [b"", b"not an archive", None])
 def test_refuses_what_is_no_checkpoint(path, content):
     path.write_bytes(path.read_bytes()[:400] if content is None else content)
-    with pytest.raises(InputError, match="it is no checkpoint, or damaged"):
+    with pytest.raises(InputError, match="it is not a checkpoint, or truncated or damaged"):
         load_checkpoint(path, ARCHITECTURE, RECIPE, dataset())
 
 
 def test_missing(tmp_path):
-    with pytest.raises(InputError, match="No such file or directory; a stopped training leaves it"):
+    with pytest.raises(InputError, match="No such file or directory; a stopped training leaves one"):
         load_checkpoint(tmp_path / "none.npz", ARCHITECTURE, RECIPE, dataset())

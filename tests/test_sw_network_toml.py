@@ -44,7 +44,7 @@ def test_name_and_no_recipe(tmp_path):
         ("", "layers must be a list of tables"),
         ("name = 3\nlayers = []", "the name of a network must be a word, not 3"),
         (TEXT + "speed = 3", "a recipe has no field 'speed'"),
-        (TEXT.replace("3", "0"), r"epochs must be an integer 1\.\.100000, not 0"),
+        (TEXT.replace("3", "0"), r"epochs must be an integer 1\.\.10000, not 0"),
     ],
 )
 def test_refuses(tmp_path, text, message):

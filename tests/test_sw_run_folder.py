@@ -85,9 +85,12 @@ def truncate(path, keep):
 DAMAGES = {
     "no description": (lambda f: (f / "run.json").unlink(), "run.json: No such file"),
     "no weights": (lambda f: (f / "model.npz").unlink(), "model.npz: No such file"),
-    "truncated description": (lambda f: truncate(f / "run.json", 100), "not those of a run"),
-    "description is a list": (lambda f: (f / "run.json").write_text("[]"), "not those of a run"),
-    "description is not text": (lambda f: (f / "run.json").write_bytes(b"\xff\xfe"), "not those of a run"),
+    "truncated description": (lambda f: truncate(f / "run.json", 100), "it is not a run, or truncated or damaged"),
+    "description is a list": (lambda f: (f / "run.json").write_text("[]"), "it is not a run, or truncated or damaged"),
+    "description is not text": (
+        lambda f: (f / "run.json").write_bytes(b"\xff\xfe"),
+        "it is not a run, or truncated or damaged",
+    ),
     "truncated weights": (lambda f: truncate(f / "model.npz", 500), "model.npz does not match its SHA-256"),
     "newer format": (lambda f: edit(f, format=1), "format version 1 is not known; must be 2"),
     "unknown recipe field": (lambda f: edit(f, recipe={"speed": 1}), "a recipe has no field 'speed'"),
@@ -100,7 +103,7 @@ DAMAGES = {
         r"1.weight is float32 \(20, 6\); the model has float32 \(24, 6\)",
     ),
     "parameter missing": (lambda f: put_weights(f, {"1.weight": np.zeros(3)}), "1.weight is float64"),
-    "no parameters": (lambda f: put_weights(f, {}), "not those of a run .*1.weight"),
+    "no parameters": (lambda f: put_weights(f, {}), "it is not a run, .*1.weight.* is missing"),
     "not finite": (
         lambda f: put_weights(f, weights(f) | {"1.bias": np.full(6, np.nan, np.float32)}),
         "1.bias holds values that are not finite",
@@ -122,7 +125,7 @@ def test_refuses_weights_that_hold_objects(folder):
     np.savez(stream, **{"1.weight": np.array([{}], dtype=object)})
     (folder / "model.npz").write_bytes(stream.getvalue())
     edit(folder, model_sha256=hashlib.sha256(stream.getvalue()).hexdigest())
-    with pytest.raises(InputError, match="not those of a run"):
+    with pytest.raises(InputError, match="member '1.weight.npy': it is not a plain array"):
         load_run(folder)
 
 
