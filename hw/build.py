@@ -18,16 +18,19 @@ from hw.accelerator import Accelerator
 from hw.compiler import Compiled, compile_network, map_network
 from hw.config import ArrayConfig
 from hw.memories import static_memories
-from hw.verilog import write_memory, write_verilog
+from hw.verilog import PURPOSE, write_memory, write_verilog
 from sw import network_file
 from sw.errors import InputError
 from sw.files import replacing_folder
 from sw.network import Network
+from sw.reading import json_value, read_bytes, refusing
 
 MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
 FORMAT = 3
 """Version of the folder's layout."""
+MOST_WIDTH = 1 << 16
+"""Bits of a port; those of the largest array have fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ class Build:
     @cached_property
     def ports(self) -> dict[str, dict]:
         """The port map, see hw.verilog.port_map."""
-        return json.loads((self.folder / "ports.json").read_text(encoding="utf-8"))
+        return read_ports(self.folder / "ports.json")
 
     def accelerator(self) -> Accelerator:
         """A new Amaranth component of the same design."""
@@ -89,12 +92,9 @@ def load(folder: Path) -> Build:
     marker = folder / MARKER
     if not marker.is_file():
         raise InputError(f"{folder} is not a build: it has no {MARKER}; make one with `amarray generate`")
-    try:
-        description = json.loads(marker.read_text(encoding="utf-8"))
-        found = description["format"]
-        schedule = description["schedule"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
+    with refusing(f"read {marker}", "the description of a build", "generate the build again"):
+        description = json_value(read_bytes(marker))
+        found, schedule = description["format"], description["schedule"]
     if found != FORMAT:
         raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
     network = network_file.load(folder / "network.npz")
@@ -129,13 +129,41 @@ def load_array(path: Path) -> ArrayConfig:
     """
     path = Path(path)
     file = path / MARKER if path.is_dir() else path
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+    with refusing(f"read array {file}", "an array in JSON", "name a build or a JSON file"):
+        values = json_value(read_bytes(file))
         return ArrayConfig.from_json(values.get("array", values))
-    except OSError as error:
-        raise InputError(f"cannot read array {file}: {error.strerror}; name a build or a JSON file") from error
-    except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"{file} does not describe an array: {error}") from error
+
+
+def read_ports(path: Path) -> dict[str, dict]:
+    """The port map in a file, see hw.verilog.port_map. Raises InputError where it is none."""
+    with refusing(f"read {path}", "a map of ports", "generate the build again"):
+        ports = json_value(read_bytes(path))
+        for name, port in ports.items():
+            if name not in PURPOSE:
+                raise InputError(f"no port is called {name!r}; the ports are {', '.join(PURPOSE)}")
+            if port.keys() - {"fields"} != {"direction", "width", "purpose"}:
+                raise InputError(f"port {name} must have direction, width, purpose and may have fields, not {port}")
+            if port["direction"] not in ("input", "output") or port["purpose"] != PURPOSE[name]:
+                raise InputError(f"port {name} must have its direction and purpose, not {port}")
+            _check_bits(name, port["width"], 1)
+            for field, place in port.get("fields", {}).items():
+                if place.keys() != {"offset", "width", "signed"} or not isinstance(place["signed"], bool):
+                    raise InputError(f"{name}.{field} must have offset, width and signed, not {place}")
+                _check_bits(f"{name}.{field}", place["offset"], 0)
+                _check_bits(f"{name}.{field}", place["width"], 1)
+                if place["offset"] + place["width"] > port["width"]:
+                    raise InputError(
+                        f"{name}.{field} must lie within the {port['width']} bits of its port, not {place}"
+                    )
+        missing = [name for name in PURPOSE if name not in ports and not name.startswith(("i_load", "load_status"))]
+        if missing:
+            raise InputError(f"port {missing[0]} is missing")
+        return ports
+
+
+def _check_bits(name: str, value, low: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= MOST_WIDTH:
+        raise InputError(f"{name} must have bits {low}..{MOST_WIDTH}, not {value!r}")
 
 
 def _description(compiled: Compiled) -> dict:

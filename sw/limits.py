@@ -31,6 +31,19 @@ def check_most(what: str, value: int, most: int) -> None:
         raise InputError(f"{what} must be at most {most}, not {value}")
 
 
+def check_shape(shape) -> None:
+    """Raise InputError unless the value is (height, width, channels) of a picture."""
+    if len(shape) != 3 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
+        raise InputError(f"an image's shape must be (height, width, channels), each at least 1, not {shape}")
+    check_most("pixels of an image", math.prod(shape), PIXELS)
+
+
+def check_classes(classes) -> None:
+    """Raise InputError unless the value is a number of classes."""
+    if not isinstance(classes, int) or isinstance(classes, bool) or not 1 <= classes <= CLASSES:
+        raise InputError(f"classes must be 1..{CLASSES}, not {classes!r}")
+
+
 def check_windows(shape: tuple[int, int, int], window: tuple[int, int], stride: int, padding: int = 0) -> None:
     """Raise InputError where windows that move over an image (height, width, channels) are too large or too many."""
     height, width, channels = shape

@@ -50,9 +50,7 @@ class InputContract:
     preprocessing: str = "none"
 
     def __post_init__(self):
-        if len(self.shape) != 3 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in self.shape):
-            raise InputError(f"input shape must be (height, width, channels), each at least 1, not {self.shape}")
-        check_most("pixels of an image", self.size, limits.PIXELS)
+        limits.check_shape(self.shape)
         if not self.scale > 0:
             raise InputError(f"input scale must be positive, not {self.scale}")
         if self.form != PIXEL or self.zero_point != 0 or self.preprocessing != "none":
@@ -126,7 +124,7 @@ class Network:
 
     def _check_size(self) -> None:
         """What inference takes: memory for every layer's output, and time for its products."""
-        check_most("classes of a network", self.classes, limits.CLASSES)
+        limits.check_classes(self.classes)
         check_most("parameters of a network", self.parameters, limits.PARAMETERS)
         sizes = [math.prod(shape) for shape in self.shapes]
         check_most("elements of a layer's output", max(sizes), limits.ELEMENTS)

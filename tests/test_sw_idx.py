@@ -66,7 +66,7 @@ def test_refuses_gzip_with_a_flipped_bit(tmp_path):
     data = bytearray(gzip.compress(GOOD))
     data[-6] ^= 1  # in the checksum
     path.write_bytes(data)
-    with pytest.raises(InputError, match="truncated or damaged .CRC check failed"):
+    with pytest.raises(InputError, match=r"truncated or damaged \(CRC check failed"):
         idx.read(path)
 
 
