@@ -29,6 +29,8 @@ MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
 FORMAT = 3
 """Version of the folder's layout."""
+MEMBERS = {"o_result__payload": {"logit", "label", "last"}, "written": {"valid", "mask", "address", "elements"}}
+"""The fields by which simulators read a port."""
 MOST_WIDTH = 1 << 16
 """Bits of a port; those of the largest array have fewer."""
 
@@ -146,7 +148,10 @@ def read_ports(path: Path) -> dict[str, dict]:
             if port["direction"] not in ("input", "output") or port["purpose"] != PURPOSE[name]:
                 raise InputError(f"port {name} must have its direction and purpose, not {port}")
             _check_bits(name, port["width"], 1)
-            for field, place in port.get("fields", {}).items():
+            fields = port.get("fields", {})
+            if not MEMBERS.get(name, set()) <= fields.keys():
+                raise InputError(f"port {name} must have the fields {', '.join(sorted(MEMBERS[name]))}")
+            for field, place in fields.items():
                 if place.keys() != {"offset", "width", "signed"} or not isinstance(place["signed"], bool):
                     raise InputError(f"{name}.{field} must have offset, width and signed, not {place}")
                 _check_bits(f"{name}.{field}", place["offset"], 0)

@@ -160,8 +160,8 @@ class Driver:
         logits, label = answer[:-LABEL_BYTES], int.from_bytes(answer[-LABEL_BYTES:], "little")
         if not logits or len(logits) % info.logit_bytes or label >= len(logits) // info.logit_bytes:
             raise LinkError(
-                f"the board's answer to an image has {len(answer)} bytes and label {label}; must have {info.logit_bytes} "
-                f"for each class and {LABEL_BYTES} for the label"
+                f"the board's answer to an image has {len(answer)} bytes and label {label}; must have "
+                f"{info.logit_bytes} for each class and {LABEL_BYTES} for the label"
             )
         words = [logits[at : at + info.logit_bytes] for at in range(0, len(logits), info.logit_bytes)]
         values = [int.from_bytes(word, "little", signed=True) for word in words]
