@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from fuzz import npy
 from networks import random_image_network
 
 from sw import network_file
@@ -309,15 +310,35 @@ def object_array():
     return stream.getvalue()
 
 
-def npy_that_claims(shape):
-    stream = io.BytesIO()
-    np.lib.format.write_array_header_1_0(stream, {"descr": "|i1", "fortran_order": False, "shape": shape})
-    return stream.getvalue()
+def name_that_is_no_text(path):
+    data = path.read_bytes()
+    at = data.rindex(b"layer0.shift")  # in the directory
+    flags = data.rindex(b"PK\x01\x02", 0, at) + 9
+    path.write_bytes(data[:flags] + b"\x08" + data[flags + 1 : at] + b"\x99" + data[at + 1 :])
+
+
+def header_bytes(data):
+    """Another member `header`, beside arrays that stay."""
+
+    def damage(path):
+        arrays = read(path)[1]
+        np.savez(path, header=np.frombuffer(data, np.uint8), **arrays)
+
+    return damage
 
 
 def ignore_duplicate(path):
     with pytest.warns(UserWarning, match="Duplicate name"):
         with_member("layer0.bias.npy", b"")(path)
+
+
+def with_input(**changes):
+    def damage(path):
+        header, arrays = read(path)
+        header["input"] |= changes
+        write(path, header, arrays)
+
+    return damage
 
 
 HIDDEN_WEIGHT = np.array([[1, -2, 3, 127], [0, 0, -127, 5]], np.int8)
@@ -367,9 +388,25 @@ DAMAGES = {
     ),
     "not an array": (with_member("readme.txt", b"hello"), r"member 'readme\.txt': it is not a plain array"),
     "an array of a terabyte": (
-        with_member("x.npy", npy_that_claims((10**12,))),
+        with_member("x.npy", npy("|i1", (10**12,), b"")),
         r"not a plain array of shape \(1000000",
     ),
+    "a name that is no text": (name_that_is_no_text, "codec can't decode byte 0x99"),
+    "negative sizes": (with_member("x.npy", npy("|i1", (-1, -1), b"1")), "'x.npy': it is not a plain array"),
+    "sizes that overflow": (with_member("x.npy", npy("|i1", (0, 2**63 - 1, 4), b"")), "not a network file.*damaged"),
+    "100 dimensions": (with_member("x.npy", npy("|i1", (1,) * 100, b"1")), "not a network file.*dimension"),
+    "a member of nothing": (with_member("x.npy", npy("|V0", (1,), b"")), "'x.npy': it is not a plain array"),
+    "a header of brackets": (with_member("x.npy", npy("|i1", "(" * 5000, b"1")), "'x.npy': it is not a plain array"),
+    "JSON nested deep": (header_bytes(b"[" * 10**5), "not a network file.*nested too deep"),
+    "JSON in UTF-16": (header_bytes('{"format": 1}'.encode("utf-16")), "codec can't decode"),
+    "JSON of 2 MiB": (header_bytes(b" " * 2**21), "at most 1048576 bytes, not 2097152"),
+    "a key twice": (header_bytes(b'{"format": 1, "format": 1}'), "a key must occur once, not twice as 'format' does"),
+    "long layers": (with_header(layers=[{"kind": "maxpool"}] * 1001), "layers of a network must be at most 1000"),
+    "a scale that is an integer": (with_input(scale=1), "not written as amarray writes it, such as 1 where 1.0 is due"),
+    "an image of 2^64 pixels": (with_input(shape=[2**32, 2**32, 1]), "pixels of an image must be at most 16777216"),
+    "an image of -1 pixels": (with_input(shape=[-1, 2, 2]), "each at least 1"),
+    "an image of true pixels": (with_input(shape=[True, 2, 2]), "each at least 1"),
+    "a scale of 400 digits": (with_input(scale=10**400), "an integer must have at most 128 bits"),
     "twice the same member": (ignore_duplicate, "a member occurs twice"),
 }
 
@@ -397,6 +434,12 @@ DAMAGES_OF_GRAPH = {
     "edited array": (with_arrays({"layer2.weight": np.array([3, 2], np.int8)}, rehash=False), "match its SHA-256"),
     "missing operands": (with_arrays({"layer2.weight": None}), r"member 'layer2\.weight' is missing"),
     "missing shift of a mean": (with_arrays({"layer6.shift": None}), r"member 'layer6\.shift' is missing"),
+    "a huge border": (with_layer_of_graph(0, padding=10**9), "its padding included, must be at most 16777216"),
+    "a border that overflows": (
+        with_layer_of_graph(0, padding=2**62),
+        "its padding included, must be at most 16777216",
+    ),
+    "stride left to default": (with_layer_of_graph(6, stride=None), "not written as amarray writes it"),
     "weight of a pool": (with_arrays({"layer3.weight": WEIGHT}), r"member 'layer3\.weight' belongs to no layer"),
     "bias of a sum": (with_arrays({"layer2.bias": np.zeros(2, int)}), r"member 'layer2\.bias' belongs to no layer"),
     "dtype of a kernel": (with_arrays({"layer1.weight": WEIGHT.astype(np.int64)}), "must have dtype int8, not int64"),
