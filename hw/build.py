@@ -27,6 +27,7 @@ from sw import fingerprint, network_file, user_cache
 from sw.errors import InputError
 from sw.files import replacing_folder
 from sw.network import Network
+from sw.reading import json_value, read_bytes, refusing
 
 MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
@@ -125,11 +126,9 @@ def _read_description(marker: Path) -> dict:
     """Content of build.json. Raises InputError where it is none of this format."""
     if not marker.is_file():
         raise InputError(f"{marker.parent} is not a build: it has no {MARKER}; make one with `amarray generate`")
-    try:
-        description = json.loads(marker.read_text(encoding="utf-8"))
+    with refusing(f"read {marker}", "the description of a build", "generate the build again"):
+        description = json_value(read_bytes(marker))
         found, _ = description["format"], description["schedule"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
     if found != FORMAT:
         raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
     return description
@@ -168,13 +167,9 @@ def load_array(path: Path) -> ArrayConfig:
     """
     path = Path(path)
     file = path / MARKER if path.is_dir() else path
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+    with refusing(f"read array {file}", "an array in JSON", "name a build or a JSON file"):
+        values = json_value(read_bytes(file))
         return ArrayConfig.from_json(values.get("array", values))
-    except OSError as error:
-        raise InputError(f"cannot read array {file}: {error.strerror}; name a build or a JSON file") from error
-    except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"{file} does not describe an array: {error}") from error
 
 
 def _description(compiled: Compiled) -> dict:

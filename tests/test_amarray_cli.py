@@ -227,7 +227,7 @@ def test_tables_for_a_person(workplace, capsys):
     ("arguments", "says"),
     [
         (["train", "resnet"], "'resnet' is neither a TOML file nor a shipped network"),
-        (["train", "mlp", "--epochs", "0"], "epochs must be an integer 1..100000, not 0"),
+        (["train", "mlp", "--epochs", "0"], "epochs must be an integer 1..10000, not 0"),
         (["quantize", "nowhere"], "is neither a folder that `amarray train` wrote nor a shipped network"),
         (["quantize", "RUN", "--weight-bits", "9"], "weight_bits must be an integer 2..8, not 9"),
         (["evaluate", "nowhere.npz"], "nowhere.npz"),

@@ -77,7 +77,7 @@ def test_missing_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"format": 1}', "\x00\x01"])
 def test_damaged_description_is_refused(folder, text):
     (folder / "build.json").write_text(text)
-    with pytest.raises(InputError, match=r"build\.json is damaged \(.*\); generate the build again"):
+    with pytest.raises(InputError, match=r"cannot read .*build\.json: .*; generate the build again"):
         builds.load(folder)
 
 
@@ -88,7 +88,7 @@ def test_newer_format_is_refused(folder):
 
 
 BELONGS = r"build\.json is not what this version compiles from .*network\.npz"
-DAMAGED = r"build\.json does not describe an array: "
+DAMAGED = r"cannot read array .*build\.json: it is not an array in JSON, or truncated or damaged"
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def with_port(name, **changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda ports: [], "ports.json is damaged .no object."),
-        (lambda ports: "x" * (1 << 20), "ports.json is damaged .more than 1 MiB."),
+        (lambda ports: [], "it is not a map of ports"),
+        (lambda ports: "x" * (1 << 20), "it has more than 1048576 bytes"),
         (lambda ports: ports | {"o_result__payload": 3}, "port 'o_result__payload' must be a Verilog name with"),
         (with_port("a) $system(b"), r"port 'a\) \$system\(b' must be a Verilog name"),
         (with_port("debug", width=0), "port 'debug' must be"),
@@ -213,7 +213,9 @@ def test_ports_of_an_edited_build_are_checked(folder, change, message):
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_damaged_ports_of_an_edited_build_are_refused(folder, content):
     (folder / "ports.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"ports\.json is damaged \(.*\); generate the build again"):
+    with pytest.raises(
+        InputError, match=r"cannot read .*ports\.json: it is not a map of ports.*; generate the build again"
+    ):
         builds.load(folder, edited=True)
 
 
@@ -259,3 +261,10 @@ def test_without_a_cache_a_build_is_written_and_read_all_the_same(folder, writte
     builds.write(written.compiled, tmp_path / "other")
     assert builds.load(tmp_path / "other").ports == builds.load(folder).ports == written.ports
     assert capsys.readouterr().err.startswith(f"note: nothing can be kept in the cache {tmp_path / 'file' / 'cache'}: ")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xf8", b"[" * 10**5, b" " * (2**20 + 1)])
+def test_a_description_that_is_no_json_is_refused(folder, data):
+    (folder / "build.json").write_bytes(data)
+    with pytest.raises(InputError, match=r"cannot read .*build\.json"):
+        builds.load(folder)
