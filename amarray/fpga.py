@@ -6,8 +6,7 @@ Netlists and placements lie in the folder fpga of the build and are reused if no
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
+from amarray.console import plain_console
 from amarray.progress import bar
 from amarray.steps import Steps, digest
 from hw import build as builds
@@ -69,8 +68,8 @@ def place_command(options: argparse.Namespace) -> dict:
 
 
 def _steps(build: Build) -> Steps:
-    console = Console(stderr=True)
-    return Steps(build.folder / FOLDER, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    console = plain_console(stderr=True)
+    return Steps(build.folder / FOLDER, lambda line: console.print(line, soft_wrap=True))
 
 
 def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) -> dict:

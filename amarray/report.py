@@ -1,9 +1,11 @@
 """Results as tables for a person; the same numbers leave as JSON with --json."""
 
+import shlex
+
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
+from amarray.console import plain_console
 from hw.fpga.devices import RESOURCE_NAMES
 
 
@@ -19,7 +21,7 @@ def show_training(result: dict) -> None:
             "run": result["run"],
         },
     )
-    _next(f"amarray quantize {result['run']}")
+    _next("amarray", "quantize", _path(result["run"]))
 
 
 def show_quantization(result: dict) -> None:
@@ -28,7 +30,7 @@ def show_quantization(result: dict) -> None:
         _show_sweep(result)
         return
     _facts(f"quantized {result['name']}", _accuracies(result) | {"network": result["network"]})
-    _next(f"amarray generate {result['network']} --lanes 16 --taps 8 -o build")
+    _next("amarray", "generate", _path(result["network"]), "--lanes", "16", "--taps", "8", "-o", "build")
 
 
 def show_evaluation(result: dict) -> None:
@@ -142,7 +144,7 @@ def show_build(result: dict) -> None:
     ]
     _table("layers", columns, rows)
     _facts("files", result["files"])
-    _next(f"amarray simulate {result['build']} --images 1000")
+    _next("amarray", "simulate", _path(result["build"]), "--images", "1000")
 
 
 def show_load(result: dict) -> None:
@@ -153,7 +155,7 @@ def show_load(result: dict) -> None:
         "load image": f"{result['file']}, {result['bytes']:,} bytes",
     }
     _facts(f"{result['network']} for {result['build']}", facts)
-    _next(f"amarray simulate {result['build']} --load {result['network']}")
+    _next("amarray", "simulate", _path(result["build"]), "--load", _path(result["network"]))
 
 
 def show_simulation(result: dict) -> None:
@@ -162,7 +164,7 @@ def show_simulation(result: dict) -> None:
     if result["mismatches"]:
         _print(f"NOT EQUAL: first differing images {result['first_mismatches']}")
     else:
-        _next(f"amarray synth {result['build']} --device ecp5-25k")
+        _next("amarray", "synth", _path(result["build"]), "--device", "ecp5-25k")
 
 
 SHOWN_OPERANDS = 24
@@ -266,7 +268,7 @@ def show_bitstream(result: dict) -> None:
         },
     )
     _notes(result)
-    _next(result["loader"])
+    _next(*shlex.split(result["loader"]))
 
 
 def show_run(result: dict) -> None:
@@ -400,16 +402,16 @@ def _facts(title: str, facts: dict[str, str]) -> None:
 
 
 def _table(title: str, columns: list[str] | None, rows: list[list[str]]) -> None:
-    Console().print(title, style="bold", highlight=False, soft_wrap=True)
+    plain_console().print(title, style="bold", soft_wrap=True)
     table = Table(box=SIMPLE, show_header=columns is not None)
     for index in range(len(rows[0]) if rows else 0):
         name = columns[index] if columns else ""
         table.add_column(name, justify="left" if index == 0 or columns is None else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = plain_console()
     width = console.width if console.is_terminal else max(console.width, FILE_WIDTH)
-    Console(width=width).print(table, highlight=False)
+    plain_console(width=width).print(table)
 
 
 def _shape(array: dict) -> str:
@@ -417,13 +419,19 @@ def _shape(array: dict) -> str:
 
 
 def _next_array(network: str, array: dict) -> None:
-    options = f"--lanes {array['lanes']} --taps {array['taps']} --pixels {array['pixels']}"
-    _next(f"amarray generate {network} {options} -o build")
+    options = [word for name in ("lanes", "taps", "pixels") for word in (f"--{name}", str(array[name]))]
+    _next("amarray", "generate", _path(network), *options, "-o", "build")
 
 
-def _next(command: str) -> None:
-    _print(f"next: {command}")
+def _next(*words: str) -> None:
+    """Print the command of these words as a shell reads it."""
+    _print(f"next: {shlex.join(words)}")
+
+
+def _path(text: str) -> str:
+    """A path that a command does not take for an option."""
+    return f"./{text}" if text.startswith("-") else text
 
 
 def _print(line: str) -> None:
-    Console().print(line, highlight=False, soft_wrap=True)
+    plain_console().print(line, soft_wrap=True)

@@ -19,6 +19,7 @@ from sw.network_toml import read_network_toml
 from sw.recipe import Recipe
 from sw.run_folder import load_run, save_run
 from sw.shipped import run_path, toml_path
+from sw.text import path_word
 from sw.train import Progress, Training
 
 CHECKPOINT_SECONDS = 30
@@ -33,7 +34,7 @@ def train(options: argparse.Namespace) -> dict:
     given = {name: getattr(options, name) for name in FIELDS}
     changes = {name: value for name, value in given.items() if value is not None}
     recipe = recipe.changed(changes | assignments(options.set))
-    folder = Path(options.output or f"runs/{architecture.name}")
+    folder = Path(options.output or f"runs/{path_word(architecture.name)}")
     return train_run(architecture, recipe, load_data(options.data), folder, resume=options.resume)
 
 

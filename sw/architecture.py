@@ -13,6 +13,7 @@ import numpy as np
 from sw.errors import InputError
 from sw.nn import initializers, layers
 from sw.nn.tensor import Tensor
+from sw.text import check_name
 
 INITIALIZERS = {"he": initializers.he, "xavier": initializers.xavier}
 CLASSES = "classes"
@@ -24,7 +25,7 @@ class Architecture:
 
     Parameters
     ----------
-    name: what reports call it.
+    name: what reports call it, 1..100 printable characters.
     layers: tables as JSON values: {"kind": "dense", "outputs": 16}, ...; see LAYERS for kinds and fields. An
         "add" has the layers of its `body`, and of its `shortcut` where the shape changes.
 
@@ -35,8 +36,7 @@ class Architecture:
     layers: tuple[dict, ...]
 
     def __post_init__(self):
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(f"the name of a network must be a word, not {self.name!r}")
+        check_name(self.name, "a network")
         object.__setattr__(self, "layers", tuple(self.layers))
 
     def build(

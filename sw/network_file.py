@@ -22,6 +22,7 @@ from sw.fixed import Format
 from sw.integer_layer import Layer, Requantize
 from sw.integer_layers import KINDS, Dense
 from sw.network import InputContract, Network
+from sw.text import canonical_json
 
 FORMAT_VERSIONS = (1, 2)
 """1 holds chains of dense layers, 2 any network. A file has the lowest version that can hold its network, so that
@@ -132,10 +133,7 @@ def _scalar_fields(layer: Layer, format_version: int) -> dict:
 
 
 def _canonical(header: dict) -> bytes:
-    try:
-        return json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"scales and notes of a network must be JSON values: {error}") from error
+    return canonical_json(header, "scales and notes of a network")
 
 
 def _digest(header: dict, arrays: dict[str, np.ndarray]) -> str:

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("amarray", "sim", "hw", "sw")
 """Highest first: a folder may import those after it."""
-SHARED = {"sw.fixed", "sw.network", "sw.network_file", "sw.files", "sw.errors"}
+SHARED = {"sw.fixed", "sw.network", "sw.network_file", "sw.files", "sw.errors", "sw.text"}
 """What hw may know of sw: the number contract and the network."""
 
 

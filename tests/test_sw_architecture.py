@@ -94,3 +94,9 @@ def test_refuses_with_the_place(name):
     with pytest.raises(InputError, match=message) as caught:
         build(*tables)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", 7, None])
+def test_a_name_is_printable(name):
+    with pytest.raises(InputError, match=r"the name of a network must be 1\.\.100 printable characters, not"):
+        Architecture(name, ({"kind": "flatten"},))

@@ -77,6 +77,7 @@ def changed(**parts):
         ({"test_images": np.zeros((6, 5, 7, 1))}, "test images must be uint8 .*, not float64"),
         ({"test_labels": np.zeros(5, np.uint8)}, "6 test images have 5 labels"),
         ({"test_images": np.zeros((6, 5, 8, 1), np.uint8)}, r"training images are \(5, 7, 1\), test images"),
+        ({"name": "two\nlines"}, r"the name of a data set must be 1\.\.100 printable characters, not 'two\\nlines'"),
         ({"test_labels": np.full(6, 3, np.uint8)}, r"test label 3 is none of .* classes 0\.\.2"),
     ],
 )

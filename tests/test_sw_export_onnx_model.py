@@ -1,11 +1,14 @@
 """sw/export/onnx_model.py: onnxruntime computes golden's numbers, with and without its optimizations."""
 
+import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from names import HOSTILE
 from networks import random_image_network, random_images, random_network
 
 from sw.errors import InputError
@@ -131,6 +134,13 @@ def test_the_model_is_checked_and_says_what_it_is(tmp_path):
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(weight), network.layers[0].weight)
     kinds = [node.op_type for node in model.graph.node]
     assert (kinds.count("Gemm"), kinds.count("QuantizeLinear")) == (2, 1)
+
+
+def test_the_graph_has_a_name_of_letters():
+    """As ONNX demands: an identifier of C."""
+    network = random_network(1, [6, 4, 3])
+    for name in HOSTILE.values():
+        assert re.fullmatch(r"[A-Za-z_]\w*", build(replace(network, name=name)).graph.name, re.ASCII)
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path):

@@ -42,7 +42,7 @@ def test_name_and_no_recipe(tmp_path):
         ("layer = []", "it has no key 'layer'; it has name, layers, recipe"),
         ("layers = 3", "layers must be a list of tables"),
         ("", "layers must be a list of tables"),
-        ("name = 3\nlayers = []", "the name of a network must be a word, not 3"),
+        ("name = 3\nlayers = []", r"the name of a network must be 1\.\.100 printable characters, not 3"),
         (TEXT + "speed = 3", "a recipe has no field 'speed'"),
         (TEXT.replace("3", "0"), r"epochs must be an integer 1\.\.100000, not 0"),
     ],

@@ -1,6 +1,5 @@
 """A network as one C header: its integers as constants, and inference as inline functions of the same arithmetic."""
 
-import re
 import textwrap
 from pathlib import Path
 from string import Template
@@ -13,6 +12,7 @@ from sw.export.contents import Array, accumulator_bits, generator, layer_arrays
 from sw.files import write_text
 from sw.fixed import Format
 from sw.network import Network
+from sw.text import comment_word, identifier
 
 CODE = {"dense": DENSE, "conv2d": CONV2D, "maxpool": POOL, "avgpool": POOL, "add": ADD}
 
@@ -24,8 +24,8 @@ def write(network: Network, path: Path) -> None:
 
 def prefix(path: Path) -> str:
     """What all names in a header begin with: the file's name, as far as it is a C identifier."""
-    letters = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_")
-    return letters if re.match("[A-Za-z]", letters) else f"network_{letters}".rstrip("_")
+    letters = identifier(path.stem).strip("_")
+    return letters if letters[:1].isalpha() else f"network_{letters}".rstrip("_")
 
 
 def source(network: Network, name: str) -> str:
@@ -33,7 +33,7 @@ def source(network: Network, name: str) -> str:
     height, width, channels = network.input.shape
     hidden = range(len(network.layers) - 1)
     return HEADER.substitute(
-        title=_comment(network.name),
+        title=comment_word(network.name),
         name=name,
         NAME=name.upper(),
         generator=generator(),
@@ -160,8 +160,3 @@ def _integer(bits: int, signed: bool = True) -> str:
     """The C type that holds so many bits."""
     width = next(width for width in (8, 16, 32, 64) if bits <= width)
     return f"{'int' if signed else 'uint'}{width}_t"
-
-
-def _comment(text: str) -> str:
-    """A text that cannot end a C comment, on one line."""
-    return " ".join(text.replace("*/", "* /").split())

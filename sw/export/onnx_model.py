@@ -17,6 +17,7 @@ from sw.errors import InputError
 from sw.export.contents import accumulator_bits, generator
 from sw.files import replacing_file
 from sw.network import Network
+from sw.text import identifier
 
 OPSET, IR_VERSION = 13, 7
 """The first with a scale per channel; any newer runtime reads them."""
@@ -120,7 +121,7 @@ class _Graph:
             helper.make_tensor_value_info(LOGITS, types.FLOAT, ["n", network.classes]),
             helper.make_tensor_value_info(LABEL, types.INT64, ["n"]),
         ]
-        graph = helper.make_graph(self.nodes, network.name or "network", inputs, outputs, self.initializers)
+        graph = helper.make_graph(self.nodes, identifier(network.name), inputs, outputs, self.initializers)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],
