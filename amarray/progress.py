@@ -17,9 +17,9 @@ def bar(title: str, total: float | None, unit: str, note: str = "") -> Iterator[
     """
     console = plain_console(stderr=True)
     if note:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}", soft_wrap=True)
     if not sys.stderr.isatty():
-        console.print(f"{title} ...")
+        console.print(f"{title} ...", soft_wrap=True)
         yield lambda done: None
         return
     counted = [BarColumn(), MofNCompleteColumn(), TextColumn(unit)] if total else []
