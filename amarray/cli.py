@@ -1,6 +1,7 @@
 """The command line: parses, runs a command, prints its result as tables or as JSON."""
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ from sw.errors import InputError
 from sw.quantization.settings import CHOICES, Settings
 from sw.recipe import Recipe
 from sw.shipped import NAMES
+from sw.text import printable
 
 DESCRIPTION = """\
 From a trained network to a proven accelerator: train, quantize to integers, generate Verilog,
@@ -68,6 +70,8 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 success, 1 not equal or a tool failed, 2 bad input, 130 ended."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names are of any script, and a locale may lack it
+        sys.stdout.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # stops as Ctrl-C does
     try:
         result = options.run(options)
@@ -92,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(code: int, reason) -> int:
-    line = " ".join(str(reason).split())
+    line = printable(" ".join(str(reason).split()))
     print(f"amarray: {line}", file=sys.stderr)
     return code
 

@@ -23,6 +23,13 @@ def check_name(text: object, what: str) -> None:
     raise InputError(f"the name of {what} must be 1..{NAME_LENGTH} printable characters, not {given}")
 
 
+def printable(text: str) -> str:
+    """The text with the escape `\\x1b` and the like in place of each character that a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
 def path_word(text: str) -> str:
     """The text as part of a path: every character but letters and digits of any script, `-` and `_` becomes `_`."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in text)

