@@ -9,6 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from amarray.console import plain_console
 
 
+def say_note(note: str) -> None:
+    """Print a note on standard error, before the work that it is about."""
+    plain_console(stderr=True).print(f"note: {note}", soft_wrap=True)
+
+
 @contextmanager
 def bar(title: str, total: float | None, unit: str, note: str = "") -> Iterator[Callable[[float], None]]:
     """Show a bar while the block runs; yields a function that takes how much is done. No total: a spinner.
@@ -17,7 +22,7 @@ def bar(title: str, total: float | None, unit: str, note: str = "") -> Iterator[
     """
     console = plain_console(stderr=True)
     if note:
-        console.print(f"note: {note}", soft_wrap=True)
+        say_note(note)
     if not sys.stderr.isatty():
         console.print(f"{title} ...", soft_wrap=True)
         yield lambda done: None

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from numpy.random import default_rng
+
 from amarray.data import load_data
-from amarray.progress import bar
+from amarray.progress import bar, say_note
 from sw import train as training
 from sw.architecture import Architecture, parameter_count
 from sw.checkpoint import load_checkpoint, save_checkpoint
 from sw.dataset import Dataset
 from sw.errors import InputError
 from sw.network_toml import read_network_toml
+from sw.quantization.stages import structure_faults
 from sw.recipe import Recipe
 from sw.run_folder import load_run, save_run
 from sw.shipped import run_path, toml_path
@@ -52,6 +55,10 @@ def train_run(
         start = load_checkpoint(checkpoint, architecture, recipe, dataset)
     elif checkpoint.exists():
         raise InputError(f"{checkpoint} holds a stopped training; go on with --resume, or remove the file")
+    faults = structure_faults(architecture.build(dataset.shape, dataset.classes, default_rng(0)), dataset.shape)
+    notes = [f"`amarray quantize` will refuse this network: {'; '.join(faults)}"] if faults else []
+    for note in notes:
+        say_note(note)
     saved = time.monotonic()
     title = f"train {architecture.name}, seed {recipe.seed}"
     with bar(title, recipe.epochs, "epochs") as update, _deferred_interrupt() as interrupted:
@@ -81,6 +88,8 @@ def train_run(
         "validation_accuracy": trained.history[-1]["validation_accuracy"],
         "float_accuracy": trained.test_accuracy,
         "run": str(folder),
+        "quantizable": not faults,
+        "notes": notes,
     }
 
 

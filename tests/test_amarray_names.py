@@ -100,6 +100,7 @@ def test_default_paths_stay_in_the_working_folder_and_printed_commands_run(name,
 def test_words_of_printed_commands_are_quoted(capsys):
     run = "runs/a; rm -rf 'x' [bold]"
     facts = {"seed": 1, "epochs": 1, "loss": 0.0, "validation_accuracy": 0.0, "float_accuracy": 0.0}
+    facts |= {"quantizable": True, "notes": []}
     show_training({"model": "x", "run": run, **facts})
     assert shlex.split(capsys.readouterr().out.splitlines()[-1]) == ["next:", "amarray", "quantize", run]
     facts = dict.fromkeys(("parameters", "weight_bits", "activation_bits", "float_accuracy", "quantized_accuracy"), 0)
