@@ -13,7 +13,7 @@ from hw import build as builds
 from hw.build import Build
 from hw.fpga import tools
 from hw.fpga.devices import Device, device
-from hw.fpga.estimate import estimate, scale_blocks
+from hw.fpga.estimate import estimate, outside_model, scale_blocks
 from hw.fpga.place import check_fit, place, place_seeds
 from hw.fpga.synth import clock_limits, synthesize, usable_clock
 from sw.errors import InputError
@@ -97,7 +97,8 @@ def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) ->
     )
     limits = clock_limits(target, {limit["cell"] for limit in result["limits"]})
     predicted = estimate(build.config, target, multipliers)
-    return result | {"limits": limits, "predicted": predicted, "build": str(build.folder), "file": str(output)}
+    model = {"predicted": predicted, "outside_model": outside_model(build.config, target)}
+    return result | {"limits": limits, **model, "build": str(build.folder), "file": str(output)}
 
 
 def _place_seeds(build: Build, target: Device, multipliers: str, seeds: range, steps: Steps) -> dict:

@@ -21,7 +21,9 @@ def show_training(result: dict) -> None:
             "run": result["run"],
         },
     )
-    _next("amarray", "quantize", _path(result["run"]))
+    _notes(result)
+    if result["quantizable"]:
+        _next("amarray", "quantize", _path(result["run"]))
 
 
 def show_quantization(result: dict) -> None:
@@ -99,7 +101,7 @@ def show_fit_device(result: dict) -> None:
     first = max(0, min(at - SHOWN_ARRAYS // 2, len(choices) - SHOWN_ARRAYS))
     rows = [
         [
-            _shape(each),
+            _shape(each) + (" *" if each["outside_model"] else ""),
             f"{each['cycles']:,}",
             *(f"{each['resources'][name]:,}" for name in ("luts", "ffs", "dsps", "brams")),
             f"{each['images_per_second']:,.0f}",
@@ -109,6 +111,10 @@ def show_fit_device(result: dict) -> None:
     ]
     speed = f" speed {result['speed']}" if result["speed"] else ""
     _table(f"{result['network']} on {result['device']}{speed}, estimated", columns, rows)
+    if any(each["outside_model"] for each in choices[first : first + SHOWN_ARRAYS]):
+        _print("*: outside of the model, which was fitted to other arrays; --json names the parameters of each")
+    if best["outside_model"]:
+        _print(f"{_shape(best)} is outside of the model: {_outside(best['outside_model'])}")
     _print(
         f"{_shape(best)}: {best['cycles']:,} cycles an image, exact; about {best['images_per_second']:,.0f} images "
         f"a second at {best['expected_clock_mhz']:.0f} MHz, which `amarray place` measures"
@@ -217,8 +223,13 @@ def show_explanation(result: dict) -> None:
 
 def show_synthesis(result: dict) -> None:
     """After `amarray synth`."""
-    resources = _resources(result["resources"], result["available"], predicted=result["predicted"])
+    outside = result["outside_model"]
+    resources = _resources(
+        result["resources"], result["available"], predicted=result["predicted"], is_outside=bool(outside)
+    )
     _facts(f"{result['build']} on {result['device']}, yosys {result['yosys']}", resources)
+    if outside:
+        _print(f"outside of the model, which was fitted to other arrays: {_outside(outside)}")
     _table("cells", ["cell", "count"], [[cell, str(count)] for cell, count in result["cells"].items()])
     _facts("file", {"JSON": result["file"]})
 
@@ -371,19 +382,34 @@ def _stalls(result: dict) -> dict[str, str]:
     }
 
 
-def _resources(used: dict, available: dict, suffix: str = "", predicted: dict | None = None) -> dict[str, str]:
-    """Used of available, and what was predicted; those that neither the design uses nor the device has are left out."""
+def _resources(
+    used: dict, available: dict, suffix: str = "", predicted: dict | None = None, is_outside: bool = False
+) -> dict[str, str]:
+    """Used of available, and what was predicted; those that neither the design uses nor the device has are left out.
+
+    is_outside: whether the array lies outside of the model that predicted.
+    """
 
     def row(name: str, count: int) -> str:
         text = f"{count:,}" + ("" if available[name] is None else f" of {available[name]:,}")
         if predicted is None:
             return text
         error = f" ({predicted[name] / count - 1:+.1%})" if count else ""
-        return f"{text}, predicted {predicted[name]:,}{error}"
+        return f"{text}, predicted {predicted[name]:,}{error}{', outside of the model' if is_outside else ''}"
 
     return {
         RESOURCE_NAMES[name] + suffix: row(name, count) for name, count in used.items() if count or available[name] != 0
     }
+
+
+def _outside(parameters: dict) -> str:
+    """Parameters with their values and the ranges that the model was fitted to."""
+    texts = []
+    for name, each in parameters.items():
+        low, high = each["fitted"]
+        fitted = str(low) if low == high else f"{low}..{high}"
+        texts.append(f"{name} {each['value']} (fitted {fitted})")
+    return ", ".join(texts)
 
 
 def _percent(share: float) -> str:
@@ -391,7 +417,7 @@ def _percent(share: float) -> str:
 
 
 def _notes(result: dict) -> None:
-    """What must be read beside a clock."""
+    """What must be read beside the numbers."""
     for note in result["notes"]:
         _print(f"note: {note}")
 
