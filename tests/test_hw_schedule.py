@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from networks import random_image_network, random_network
+from networks import grouped_network, random_image_network, random_network
 
 from hw.accelerator import Latencies
 from hw.compiler import Compiled, compile_network, size_array
@@ -249,9 +249,8 @@ def test_interference_is_that_of_the_played_reads_and_writes(seed, kind):
         assert (played == expected).all()
 
 
-@pytest.mark.parametrize("seed", [*range(20), *range(IMAGES, IMAGES + 40, 2)])
-def test_any_shorter_delay_of_a_latency_schedule_breaks_a_rule(seed):
-    compiled = random_compiled(seed, "latency")
+def check_delays_are_the_least(compiled: Compiled) -> None:
+    """Each delay of a latency schedule less one breaks a rule."""
     schedule, first = compiled.schedule, compiled.schedule.mappings[0]
     latency = LoopNest.latency(compiled.config)
     refill = max(first.load_cycles, -(-(first.steps + latency + first.load_cycles + ADMIT_CYCLES) // 2))
@@ -262,6 +261,19 @@ def test_any_shorter_delay_of_a_latency_schedule_breaks_a_rule(seed):
         instructions[index] = replace(instruction, delay=instruction.delay - 1)
         with pytest.raises(AssertionError):
             play(replace(compiled, instructions=tuple(instructions)), [3, 2])
+
+
+@pytest.mark.parametrize("seed", [*range(20), *range(IMAGES, IMAGES + 40, 2)])
+def test_any_shorter_delay_of_a_latency_schedule_breaks_a_rule(seed):
+    check_delays_are_the_least(random_compiled(seed, "latency"))
+
+
+@pytest.mark.parametrize(("outputs", "groups", "lanes", "taps"), [(6, 2, 1, 7), (12, 2, 4, 1), (24, 3, 5, 2)])
+def test_delays_are_right_where_a_group_takes_several_tiles(outputs, groups, lanes, taps):
+    network = grouped_network(outputs, groups)
+    compiled = compile_network(network, size_array(network, lanes, taps, kind="latency"), "latency")
+    play(compiled, [3, 1, 2])
+    check_delays_are_the_least(compiled)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
