@@ -16,6 +16,7 @@ from sw.checkpoint import load_checkpoint, save_checkpoint
 from sw.dataset import Dataset
 from sw.errors import InputError
 from sw.network_toml import read_network_toml
+from sw.reading import refusing, toml_value
 from sw.recipe import Recipe
 from sw.run_folder import load_run, save_run
 from sw.shipped import run_path, toml_path
@@ -106,8 +107,9 @@ def assignments(texts: list[str]) -> dict[str, object]:
         name, sign, value = text.partition("=")
         if not sign:
             raise InputError(f"--set needs NAME=VALUE, not {text!r}")
-        try:
-            fields[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            fields[name.strip()] = value.strip()
+        with refusing(f"read --set {name}", "a value as in TOML", "give NAME=VALUE"):
+            try:
+                fields[name.strip()] = toml_value(f"value = {value}".encode())["value"]
+            except tomllib.TOMLDecodeError:
+                fields[name.strip()] = value.strip()
     return fields
