@@ -21,6 +21,7 @@ from sw.files import TargetError, check_file, check_folder, save_or_keep
 from sw.locks import locked
 from sw.network_toml import read_network_toml
 from sw.quantization.stages import structure_faults
+from sw.reading import refusing, toml_value
 from sw.recipe import Recipe
 from sw.run_folder import MARKER, load_run, save_run
 from sw.shipped import run_path, toml_path
@@ -135,8 +136,9 @@ def assignments(texts: list[str]) -> dict[str, object]:
         name, sign, value = text.partition("=")
         if not sign:
             raise InputError(f"--set needs NAME=VALUE, not {text!r}")
-        try:
-            fields[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            fields[name.strip()] = value.strip()
+        with refusing(f"read --set {name}", "a value as in TOML", "give NAME=VALUE"):
+            try:
+                fields[name.strip()] = toml_value(f"value = {value}".encode())["value"]
+            except tomllib.TOMLDecodeError:
+                fields[name.strip()] = value.strip()
     return fields

@@ -140,6 +140,8 @@ def test_a_network_that_can_be_quantized_has_no_note(folder, capsys):
     [
         (("train", "resnet"), "'resnet' is neither a TOML file nor a shipped network: .*mlp"),
         ((*TRAIN, "--set", "speed=3"), "a recipe has no field 'speed'"),
+        ((*TRAIN, "--set", "epochs=" + "[" * 5000), "cannot read --set epochs: .*nested too deep"),
+        ((*TRAIN, "--set", "seed=0x" + "f" * 5000), "an integer must have at most 128 bits"),
         ((*TRAIN, "--set", "epochs"), "--set needs NAME=VALUE, not 'epochs'"),
         ((*TRAIN, "--set", "teacher=nobody"), "'nobody' is neither a folder that `amarray train` wrote nor a shipped"),
         ((*TRAIN, "--epochs", "0"), r"epochs must be an integer 1\.\.10000, not 0"),
