@@ -303,7 +303,7 @@ def test_no_permission_to_write(workplace, capsys, monkeypatch):
     [
         (
             OSError(errno.ENOSPC, "No space left on device"),
-            "No space left on device; temporary files lie in /scratch, or",
+            "No space left on device; temporary files lie in /scratch",
         ),
         (PermissionError(errno.EACCES, "Permission denied", "x.npz"), "cannot open x.npz: Permission denied"),
     ],
