@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from hw.fpga.driver import Driver
 from hw.fpga.estimate import scale_blocks
 from hw.fpga.place import check_fit, place
 from hw.fpga.synth import synthesize, usable_clock
+from hw.load_image import read_load_image
 from hw.verilog import convert
 from hw.yosys import ToolError
 from sw import network_file
@@ -28,6 +28,7 @@ from sw.errors import InputError
 from sw.file_kinds import BITSTREAM
 from sw.files import check_file
 from sw.golden import infer
+from sw.image_file import READERS, read_image_file
 from sw.shipped import network_path
 
 PATIENCE = 1.0
@@ -35,6 +36,8 @@ PATIENCE = 1.0
 BYTE_BITS = 10
 """Of a byte on the wire, with its start and its stop."""
 MOST_BAUD = 100_000_000
+MOST_DIGITS = 9
+"""Of an image's number."""
 GREATEST_SEED = 2**31 - 1
 """That nextpnr takes."""
 
@@ -72,11 +75,10 @@ def bitstream(options: argparse.Namespace) -> dict:
     tools.version(device.nextpnr)  # refuses here, before minutes of synthesis
     if not 0 <= options.seed <= GREATEST_SEED:
         raise InputError(f"seed must be 0..{GREATEST_SEED}, not {options.seed}")
-    build = builds.load(Path(options.build))
+    build = builds.load(Path(options.build))  # never edited: the board's top holds the design, not the file
     plan = BoardPlan.of(board, device, build.compiled, clock=options.clock, baud=options.baud)
     output = Path(options.output) if options.output else build.folder / f"{board.name}{SUFFIX[device.nextpnr]}"
     check_file(output, BITSTREAM, options.force)
-    builds.check_verilog(build)  # the board's top holds the design, not the file: they must be one
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         folder = Path(name)
         verilog, netlist, placed = folder / "board.v", folder / "netlist.json", folder / "placed"
@@ -101,6 +103,7 @@ def bitstream(options: argparse.Namespace) -> dict:
             pack(placed, device, output, options.force)
     return {
         "build": str(build.folder),
+        "edited": build.edited,
         "board": board.name,
         "device": device.name,
         "clock_mhz": plan.mhz,
@@ -121,7 +124,7 @@ def run(options: argparse.Namespace) -> dict:
     """`amarray run`."""
     pixels = read_image(options.image, options.data)
     network = network_file.load(network_path(options.network)) if options.network else None
-    load_image = Path(options.load).read_bytes() if options.load else None
+    load_image = read_load_image(Path(options.load)) if options.load else None
     port = open_port(options.port, options.baud)
     try:
         driver = Driver(port)
@@ -173,51 +176,12 @@ def open_port(name: str, baud: int) -> SerialLine:
 
 
 def read_image(name: str, data: str | None) -> np.ndarray:
-    """(height, width, channels) uint8 pixels: a test image by its number, a .npy or a binary .pgm file."""
-    if name.isdecimal():
-        images = load_data(data).test_images
-        if int(name) >= len(images):
-            raise InputError(f"image must be 0..{len(images) - 1}, not {name}")
-        return images[int(name)]
-    path = Path(name)
-    if path.suffix not in (".npy", ".pgm"):
-        raise InputError(f"image must be the number of a test image, a .npy or a .pgm file, not {name}")
-    pixels = _read_npy(path) if path.suffix == ".npy" else _read_pgm(path)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
-        raise InputError(f"{path} must hold (height, width) or (height, width, channels) uint8 pixels")
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"{path} is no .npy file: {error}") from error
-
-
-def _read_pgm(path: Path) -> np.ndarray:
-    """Binary PGM: P5, width, height, greatest value, one white space, pixels; comments begin with #."""
-    data, at, fields = path.read_bytes(), 0, []
-    while len(fields) < 4:
-        line_end = data.find(b"\n", at)
-        if data[at : at + 1].isspace():
-            at += 1
-        elif data[at : at + 1] == b"#" and line_end >= 0:
-            at = line_end + 1
-        else:
-            end = at
-            while end < len(data) and not data[end : end + 1].isspace():
-                end += 1
-            fields.append(data[at:end])
-            if end >= len(data):
-                break
-            at = end
-    kind, *numbers = fields
-    if kind != b"P5" or len(numbers) < 3 or not all(re.fullmatch(rb"\d{1,9}", number) for number in numbers):
-        raise InputError(f"{path} must be a binary .pgm file, which begins with P5, width, height and 255")
-    width, height, most = map(int, numbers)
-    pixels = np.frombuffer(data[at + 1 :], dtype=np.uint8)
-    if most != 255 or len(pixels) != width * height:
-        raise InputError(f"{path} must have {width * height} pixels of 0..255, not {len(pixels)} of 0..{most}")
-    return pixels.reshape(height, width)
+    """(height, width, channels) uint8 pixels: a test image by its number, or a file, see sw.image_file."""
+    if not name.isdecimal():
+        if Path(name).suffix not in READERS:
+            raise InputError(f"image must be the number of a test image, a .npy or a .pgm file, not {name}")
+        return read_image_file(Path(name))
+    images = load_data(data).test_images
+    if len(name) > MOST_DIGITS or int(name) >= len(images):
+        raise InputError(f"image must be 0..{len(images) - 1}, not {name}")
+    return images[int(name)]

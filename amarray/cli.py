@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 
 from amarray import board, commands, fpga, report
+from amarray.caching import cache
 from amarray.demo import demo
 from amarray.exporting import FORMATS, export
 from amarray.quantizing import CALIBRATION_IMAGES, quantize
@@ -54,6 +55,9 @@ A shipped network needs no training:
   amarray quantize cnn --weight-bits 4 --sweep
   amarray export cnn --format c -o cnn.h
   amarray generate mlp --also cnn -o both; amarray load both cnn -o cnn.load
+What was compiled, synthesized and placed is kept; to see it, and to remove it:
+  amarray cache
+  amarray cache --clear
 """
 
 
@@ -150,6 +154,7 @@ def _parser() -> Parser:
     _add_bitstream(subparsers)
     _add_run(subparsers)
     _add_demo(subparsers)
+    _add_cache(subparsers)
     return parser
 
 
@@ -315,6 +320,7 @@ def _add_simulate(subparsers) -> None:
     text = "Run test images through the Verilog and compare every logit with the golden model."
     parser = _add(subparsers, "simulate", commands.simulate, report.show_simulation, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_edited(parser)
     _add_data(parser)
     parser.add_argument("--images", type=int, default=1000, metavar="N", help="the first N (default: %(default)s)")
     parser.add_argument(
@@ -339,6 +345,7 @@ def _add_explain(subparsers) -> None:
     )
     parser = _add(subparsers, "explain", commands.explain, report.show_explanation, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_edited(parser)
     _add_data(parser)
     parser.add_argument("--image", type=int, default=0, metavar="N", help="of the test images (default: %(default)s)")
     parser.add_argument(
@@ -351,6 +358,7 @@ def _add_synth(subparsers) -> None:
     text = "Synthesize a build with yosys and count its cells."
     parser = _add(subparsers, "synth", fpga.synth, report.show_synthesis, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_edited(parser)
     _add_device(parser, DEVICES)
     _add_multipliers(parser)
 
@@ -369,6 +377,7 @@ def _add_place(subparsers) -> None:
     text = "Place and route a build with nextpnr: its clock, images per second, and the path that limits them."
     parser = _add(subparsers, "place", fpga.place_command, report.show_placement, text)
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
+    _add_edited(parser)
     _add_device(parser, [name for name, device in DEVICES.items() if device.nextpnr])
     _add_multipliers(parser)
     text = "of the device: ecp5 6, 7, 8; gowin has one (default: the slowest)"
@@ -429,6 +438,17 @@ def _add_demo(subparsers) -> None:
 def _add_force(parser, what: str) -> None:
     text = f"write the {what} even over a file of another kind; a folder that is not ours is never replaced"
     parser.add_argument("--force", action="store_true", help=text)
+
+
+def _add_cache(subparsers) -> None:
+    text = "Show the user's cache, where compiled simulators, netlists and results are kept, or clear it."
+    parser = _add(subparsers, "cache", cache, report.show_cache, text)
+    parser.add_argument("--clear", action="store_true", help="remove all that amarray keeps there")
+
+
+def _add_edited(parser) -> None:
+    text = "take accelerator.v and ports.json as they are, though changed or made by other versions"
+    parser.add_argument("--edited", action="store_true", help=text)
 
 
 def _add_data(parser) -> None:

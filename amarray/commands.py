@@ -183,7 +183,7 @@ def compile_for(build: Build, network: str, schedule: str) -> Compiled:
 
 def simulate(options: argparse.Namespace) -> dict:
     """`amarray simulate`."""
-    build = builds.load(Path(options.build))
+    build = builds.load(Path(options.build), options.edited)
     stalls = {"idle": options.idle, "back_pressure": options.back_pressure, "seed": options.seed}
     waves = Path(options.waves) if options.waves else None
     simulator, images, note = simulation.choose_simulator(options.simulator, options.images)
@@ -235,6 +235,7 @@ def simulate_build(
     predicted = schedule.cycles_per_image(schedule.result_cycles(images), schedule.busy_cycles(images))
     return {
         "build": str(build.folder),
+        "edited": build.edited,
         "network": network.name,
         "simulator": simulator,
         "note": note,
@@ -259,11 +260,12 @@ def simulate_build(
 
 def explain(options: argparse.Namespace) -> dict:
     """`amarray explain`."""
-    build, images = builds.load(Path(options.build)), load_data(options.data).test_images
+    build, images = builds.load(Path(options.build), options.edited), load_data(options.data).test_images
     waves = Path(options.waves) if options.waves else build.folder / f"explain-{options.image}.vcd"
     with bar(f"compare image {options.image} write by write", None, ""):
         found = explanation.explain(build, images, options.image, waves, force=options.force)
-    result = {"build": str(build.folder), "image": options.image, "compared": found.compared, "mismatches": 0}
+    result = {"build": str(build.folder), "edited": build.edited, "image": options.image}
+    result |= {"compared": found.compared, "mismatches": 0}
     difference = found.difference
     if difference is None:
         return result | {"difference": None}

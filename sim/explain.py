@@ -97,7 +97,7 @@ def explain(build: Build, images: np.ndarray, image: int, waves: Path, *, force:
     counters = [name.removeprefix("counters__") for name in build.ports if name.startswith("counters__")]
     fields = build.ports["o_result__payload"]["fields"]
     job = Job.of(build.network, chosen, build.config.taps, fields, counters, build.watchdog_cycles)
-    program = native.compiled(build.verilog, build.folder / "sim", counters, traced=True, optimization="-O0")
+    program = native.compiled(build.verilog, counters, traced=True, optimization="-O0")
     done = native.run(program, job, native.Recording(waves, 1, 0))
     expected = expectations(build, chosen)
     difference = first_difference(build, expected, written(build, done["writes"]), done["logits"])
@@ -105,7 +105,7 @@ def explain(build: Build, images: np.ndarray, image: int, waves: Path, *, force:
     if difference is None:
         return Explanation(build, chosen, image - first, None, compared, None)
     start = max(0, difference.cycle - BEFORE)
-    with replacing_file(waves, VCD, force) as temporary:
+    with replacing_file(waves, VCD, force) as temporary:  # never through a link that lies in a build
         native.run(program, job, native.Recording(temporary, start, difference.cycle + AFTER))
     return Explanation(build, chosen, image - first, difference, compared, waves)
 

@@ -6,9 +6,9 @@ and counters. A traced program also records every write to the hidden memory, an
 
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from hw.verilog import TOP
 from sim import verilator
 from sim.bench import SimulationError
 from sim.job import Job
+from sw import fingerprint, user_cache
 from sw.errors import InputError
 
 SOURCE = Path(__file__).with_suffix(".cpp")
@@ -25,6 +26,8 @@ ARGUMENTS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "--top-m
 """For verilator."""
 TRACED = ("--trace-vcd", "-CFLAGS", "-DTRACED")
 """For verilator, besides: a program that records."""
+PROGRAM = "native"
+"""Name of the compiled program."""
 RELOADABLE = ("-CFLAGS", "-DRELOADABLE")
 """For verilator, besides: an accelerator that takes load images."""
 BEAT = np.dtype([("cycle", "<u8"), ("payload", "<u8", 2)])
@@ -91,10 +94,8 @@ def _field(payload: np.ndarray, offset: int, width: int, signed: bool) -> np.nda
     return value.view(np.int64) >> np.int64(unused) if signed else (value >> unused).astype(np.int64)
 
 
-def compiled(
-    verilog: Path, folder: Path, counters: list[str], *, traced: bool = False, optimization: str = "-O2"
-) -> Path:
-    """The compiled program, compiled now if it does not exist; where the folder of simulators of a build lies.
+def compiled(verilog: Path, counters: list[str], *, traced: bool = False, optimization: str = "-O2") -> Path:
+    """The compiled program, in the user's cache; compiled now if it is not there.
 
     traced: able to record. optimization: of the C++ compiler; less pays where few images are simulated.
     Raises InputError if a tool is missing, SimulationError if it does not compile.
@@ -103,26 +104,30 @@ def compiled(
         raise InputError(
             f"simulator native needs {', '.join(missing)}: install what is missing, or take simulator amaranth"
         )
+    source = verilog.read_bytes()  # once: what is compiled is what the key is of
     arguments = (*ARGUMENTS, *TRACED) if traced else ARGUMENTS
-    if b" i_load__valid;" in verilog.read_bytes():
+    if b" i_load__valid;" in source:
         arguments = (*arguments, *RELOADABLE)
-    key = hashlib.sha256(verilog.read_bytes() + SOURCE.read_bytes())
-    key.update(repr((arguments, optimization, verilator.version(), counters)).encode())
-    place = folder / f"native-{key.hexdigest()[:16]}"
-    if not place.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        _compile(verilog, place, arguments, counters, optimization)
-    return place
+    key = [hashlib.sha256(source).hexdigest(), arguments, optimization, counters, verilator.version()]
+    key += [fingerprint.machine(), fingerprint.code("sim/native.py", "sim/native.cpp", "sim/verilator.py")]
+
+    def make(product: Path) -> None:
+        _compile(verilog.name, source, product, arguments, counters, optimization)
+
+    return user_cache.entry("native", key, make) / PROGRAM
 
 
-def _compile(verilog: Path, place: Path, arguments: tuple[str, ...], counters: list[str], optimization: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="amarray-") as name:
-        folder = Path(name)
+def _compile(
+    name: str, source: bytes, product: Path, arguments: tuple[str, ...], counters: list[str], optimization: str
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="amarray-") as temporary:
+        folder = Path(temporary)
+        (folder / name).write_bytes(source)
         lines = [f"COUNTER({name})\n" for name in counters]
         (folder / "counters.h").write_text("".join(lines), encoding="utf-8")
         command = ["verilator", *arguments, "-CFLAGS", f"-I{folder}", "--Mdir", str(folder / "build")]
         done = subprocess.run(
-            [*command, "-o", "native", str(verilog.resolve()), str(SOURCE)],
+            [*command, "-o", PROGRAM, name, str(SOURCE)],
             env=os.environ | verilator.environment(optimization),
             cwd=folder,
             capture_output=True,
@@ -131,10 +136,5 @@ def _compile(verilog: Path, place: Path, arguments: tuple[str, ...], counters: l
         )
         if done.returncode:
             lines = [line for line in (done.stderr + done.stdout).splitlines() if "rror" in line]
-            raise SimulationError(f"verilator does not compile {verilog}: {(lines or ['no message'])[0].strip()}")
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parent) as beside:
-            product = Path(beside) / place.name
-            product.write_bytes((folder / "build" / "native").read_bytes())
-            product.chmod(0o755)
-            with suppress(OSError):  # where another process was faster, its result is as good as ours
-                product.rename(place)
+            raise SimulationError(f"verilator does not compile {name}: {(lines or ['no message'])[0].strip()}")
+        shutil.copy(folder / "build" / PROGRAM, product)

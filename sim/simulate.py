@@ -1,5 +1,6 @@
 """Simulates a build: images in, logits, cycles and counters out; and compares them with golden."""
 
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw import yosys
 from hw.build import Build
 from hw.compiler import Compiled
 from hw.fpga.devices import Device
@@ -17,6 +19,7 @@ from sim import amaranth_sim, native, verilator
 from sim.build import TOOLS, compiled, missing_tools
 from sim.job import Job, Simulation
 from sim.launch import launch
+from sw import fingerprint, user_cache
 from sw.errors import InputError, did_you_mean
 from sw.file_kinds import FST, VCD
 from sw.files import check_file, replacing_file
@@ -27,6 +30,7 @@ SIMULATORS = (*TOOLS, "native", "amaranth")
 """Names of the simulators; native is Verilator without cocotb, for bulk runs."""
 WAVES = {".vcd": VCD, ".fst": FST}
 """Kind of a file of waveforms, by its suffix."""
+NETLIST = "netlist.v"
 AMARANTH_IMAGES = 5
 """As many images as Amaranth's simulator takes a few seconds for."""
 
@@ -64,6 +68,8 @@ def simulate(
     Raises InputError for a bad argument or a missing tool, SimulationError if the accelerator breaks a rule.
     """
     _check_simulator(simulator)
+    if build.edited and simulator == "amaranth":
+        raise InputError("amaranth simulates the design, not an edited Verilog; take another simulator than amaranth")
     waves = _checked_waves(waves, simulator, force)
     if simulator == "native":
         _check_native(idle, back_pressure, reset_after, waves)
@@ -83,14 +89,12 @@ def simulate(
     start = time.perf_counter()
     if simulator == "native":
         verilog = build.verilog if netlist is None else _netlist_verilog(build, netlist)
-        program = native.compiled(
-            verilog, build.folder / "sim", counters, optimization="-O2" if netlist is None else "-O1"
-        )
+        program = native.compiled(verilog, counters, optimization="-O2" if netlist is None else "-O1")
         built = time.perf_counter()
         results = native.run(program, job)
         progress(len(images))
     else:
-        folder = compiled(build.verilog, build.folder / "sim", simulator, waves is not None)
+        folder = compiled(build.verilog, simulator, waves is not None)
         built = time.perf_counter()
         with _replacing_waves(waves, force) as temporary:
             results = launch(simulator, folder, job, waves=temporary, progress=progress)
@@ -99,13 +103,19 @@ def simulate(
 
 
 def _netlist_verilog(build: Build, device: Device) -> Path:
-    """The netlist of a build for a device, as Verilog in models of its cells."""
-    folder = build.folder / "sim"
-    netlist, verilog = folder / f"{device.name}-netlist.json", folder / f"{device.name}-netlist.v"
+    """The netlist of a build for a device, as Verilog in models of its cells, in the user's cache."""
     check_models(device)
-    synthesize(build.verilog, device, netlist=netlist, reserved=scale_blocks(build.config, device))
-    write_netlist_verilog(netlist, device, verilog)
-    return verilog
+    reserved = scale_blocks(build.config, device)
+
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="amarray-") as name:
+            netlist = Path(name) / "netlist.json"
+            synthesize(build.verilog, device, netlist=netlist, reserved=reserved)
+            write_netlist_verilog(netlist, device, folder / NETLIST)
+
+    key = [fingerprint.content(build.verilog), device.name, reserved, fingerprint.code("hw/fpga", "hw/yosys.py")]
+    key.append(fingerprint.versions("amaranth", yosys.PACKAGE))
+    return user_cache.entry("netlist", key, make) / NETLIST
 
 
 def compare(network: Network, images: np.ndarray, simulation: Simulation) -> np.ndarray:

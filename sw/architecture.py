@@ -10,10 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sw import limits
 from sw.errors import InputError, did_you_mean
+from sw.limits import check_classes, check_most, check_shape, check_windows
 from sw.nn import initializers, layers
 from sw.nn.tensor import Tensor
+from sw.nn.windows import checked_size, window_count
 
+MOST_DEPTH = 16
+"""Of lists of layers: an "add" in the body of an "add", and so on."""
 INITIALIZERS = {"he": initializers.he, "xavier": initializers.xavier}
 CLASSES = "classes"
 
@@ -38,6 +43,7 @@ class Architecture:
         if not isinstance(self.name, str) or not self.name:
             raise InputError(f"the name of a network must be a word, not {self.name!r}")
         object.__setattr__(self, "layers", tuple(self.layers))
+        check_most("layers of a network", len(self.layers), limits.LAYERS)
 
     def build(
         self, shape: tuple[int, int, int], classes: int, generator: np.random.Generator, dtype=np.float32
@@ -45,8 +51,11 @@ class Architecture:
         """The network with fresh weights for images (height, width, channels).
 
         generator: source of the weights, and later of what Dropout drops.
-        Raises InputError with the layer's place where a kind or field is not known or a layer does not fit.
+        Raises InputError with the layer's place where a kind or field is not known, a layer does not fit, or the
+        network becomes larger than sw.limits allows, before memory is taken for the layer.
         """
+        check_shape(shape)
+        check_classes(classes)
         builder = _Builder(generator, classes, dtype)
         model, x = builder.chain(self.layers, Tensor(np.zeros((1, *shape), dtype)), "layer ")
         if x.shape != (1, classes):
@@ -66,6 +75,7 @@ class _Builder:
 
     def __init__(self, generator: np.random.Generator, classes: int, dtype):
         self.generator, self.classes, self.dtype = generator, classes, dtype
+        self.layers = self.depth = self.parameters = self.elements = 0
 
     def chain(self, tables, x: Tensor, place: str) -> tuple[layers.Sequential, Tensor]:
         """The layers of a list one after the other, and what the last one makes of x."""
@@ -74,9 +84,12 @@ class _Builder:
             found = list(tables) if isinstance(tables, tuple) else tables
             raise InputError(f"{name}: must be a list of tables, at least one, not {found!r}")
         chain = []
+        self.depth += 1
+        check_most(f"{place.rstrip()}: networks within each other", self.depth, MOST_DEPTH)
         for index, table in enumerate(tables):
             layer, x = self._layer(table, x, f"{place}{index}")
             chain.append(layer)
+        self.depth -= 1
         return layers.Sequential(*chain), x
 
     def _layer(self, table, x: Tensor, place: str) -> tuple[layers.Layer, Tensor]:
@@ -85,6 +98,8 @@ class _Builder:
             like = did_you_mean(kind, LAYERS)
             raise InputError(f"{place}: kind must be one of {', '.join(LAYERS)}, not {kind!r}{like}")
         fields = {name: value for name, value in table.items() if name != "kind"}
+        self.layers += 1
+        check_most("layers of a network", self.layers, limits.LAYERS)
         make = LAYERS[kind]
         known = [name for name in inspect.signature(make).parameters if name not in ("builder", "x", "place")]
         for name in fields:
@@ -97,10 +112,12 @@ class _Builder:
             layer = make(self, x, place, **fields) if kind == "add" else make(self, x, **fields)
             layer.set_training(False)
             result = layer(x)
+            self.elements += math.prod(result.shape)
+            check_most("elements of all layers' outputs", self.elements, limits.ALL_ELEMENTS)
         except InputError as error:
             text = str(error)
             raise InputError(text if text.startswith(place) else f"{place} ({kind}): {text}") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise InputError(f"{place} ({kind}): a field is missing or has a wrong value: {error}") from error
         layer.set_training(True)
         return layer, result
@@ -108,6 +125,12 @@ class _Builder:
     def outputs(self, value) -> int:
         """The number of outputs of a layer that counts classes."""
         return self.classes if value == CLASSES else _whole("outputs", value)
+
+    def size(self, weights: int, outputs: int, positions: int = 1) -> None:
+        """Count the parameters of a layer before it is made, and look at the size of what it puts out."""
+        self.parameters += weights + outputs
+        check_most("parameters of a network", self.parameters, limits.PARAMETERS)
+        check_most("elements of a layer's output", outputs * positions, limits.ELEMENTS)
 
     def options(self, initializer: str) -> dict:
         """What layers with weights are made with."""
@@ -125,21 +148,26 @@ def _whole(name: str, value) -> int:
 def _dense(builder, x, outputs, initializer="he"):
     if x.data.ndim != 2:
         raise InputError(f"reads vectors, but {x.shape[1:]} arrives; put a flatten before it")
-    return layers.Dense(x.shape[1], builder.outputs(outputs), **builder.options(initializer))
+    outputs = builder.outputs(outputs)
+    builder.size(x.shape[1] * outputs, outputs)
+    return layers.Dense(x.shape[1], outputs, **builder.options(initializer))
 
 
 def _conv(builder, x, outputs, size, stride=1, padding=0, groups=1, initializer="he"):
+    outputs, channels = builder.outputs(outputs), _channels(x)
+    positions = _windows(x, size, stride, padding)
+    builder.size(size * size * channels * outputs // _whole("groups", groups), outputs, positions)
     options = {"stride": stride, "padding": padding, "groups": groups} | builder.options(initializer)
-    return layers.Conv2d(_channels(x), builder.outputs(outputs), size, **options)
+    return layers.Conv2d(channels, outputs, size, **options)
 
 
 def _maxpool(builder, x, size=2, stride=None):
-    _channels(x)
+    _windows(x, size, size if stride is None else stride)
     return layers.MaxPool(size, stride)
 
 
 def _avgpool(builder, x, size=2, stride=None):
-    _channels(x)
+    _windows(x, size, size if stride is None else stride)
     return layers.AvgPool(size, stride)
 
 
@@ -163,6 +191,15 @@ def _leaky_relu(builder, x, slope=0.01):
 def _add(builder, x, place, body, shortcut=None):
     around = None if shortcut is None else builder.chain(shortcut, x, f"{place}, shortcut ")[0]
     return layers.Add(builder.chain(body, x, f"{place}, body ")[0], around)
+
+
+def _windows(x: Tensor, size, stride, padding=0) -> int:
+    """Places of a window that moves over the image, which is not too large."""
+    _channels(x)
+    checked_size("size", size, 1), checked_size("stride", stride, 1), checked_size("padding", padding, 0)
+    rows, columns = window_count(x.data, size, stride, padding)
+    check_windows(x.shape[1:], (size, size), stride, padding)
+    return rows * columns
 
 
 def _channels(x: Tensor) -> int:

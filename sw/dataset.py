@@ -7,6 +7,7 @@ import numpy as np
 
 from sw import idx
 from sw.errors import InputError
+from sw.limits import check_shape
 
 PARTS = {"train": ("train",), "test": ("t10k", "test")}
 """What the name of a file says about its part of the data."""
@@ -39,6 +40,7 @@ class Dataset:
                     f"{part} images must be uint8 (n, height, width, channels) with uint8 labels, "
                     f"not {images.dtype} {images.shape} with {labels.dtype}"
                 )
+            check_shape(images.shape[1:])
             if not len(images) or labels.shape != (len(images),):
                 raise InputError(f"{len(images)} {part} images have {labels.size} labels; must have one each, and any")
         if self.train_images.shape[1:] != self.test_images.shape[1:]:

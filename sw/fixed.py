@@ -90,7 +90,7 @@ def accumulator_range(weight, bias, source: Format):
     """
     weight = np.asarray(weight, dtype=np.int64)
     bias = np.asarray(bias, dtype=np.int64)
-    ends = np.stack([weight * source.low, weight * source.high])
-    low = np.minimum(ends.min(axis=0), 0).sum(axis=1)
-    high = np.maximum(ends.max(axis=0), 0).sum(axis=1)
+    positive, negative = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+    low = positive * source.low + negative * source.high  # a format's low is 0 or less
+    high = positive * source.high + negative * source.low
     return low + np.minimum(bias, 0), high + np.maximum(bias, 0)

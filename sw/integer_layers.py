@@ -5,6 +5,7 @@ one that its `source` names: the index of an earlier layer, or -1 for the networ
 `output_shape` and, if it sums, `accumulator_range`.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from sw.integer_layer import (
     check_weight,
     freeze,
 )
+from sw.limits import PARAMETERS, check_most, check_windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class _Weighted(Layer):
     axes = ()
 
     def __post_init__(self):
+        check_most("weights of a layer", np.size(self.weight), PARAMETERS)
         freeze(self, "weight", np.int64)
         freeze(self, "bias", np.int64)
         if self.weight.ndim != len(self.axes) or 0 in self.weight.shape:
@@ -113,7 +116,7 @@ class Dense(_Weighted):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output. Raises InputError where the number of inputs differs."""
-        arriving = int(np.prod(input_shape))
+        arriving = math.prod(input_shape)
         if arriving != self.inputs:
             raise InputError(f"takes {self.inputs} inputs, but {arriving} arrive; they must agree")
         return (1, 1, self.outputs)
@@ -167,11 +170,9 @@ class Conv2d(_Weighted):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output. Raises InputError where channels differ or the kernel exceeds the padded image."""
-        height, width, channels = input_shape
-        if channels != self.inputs:
-            raise InputError(f"takes {self.inputs} input channels, but {channels} arrive; they must agree")
-        padded = (height + 2 * self.padding, width + 2 * self.padding)
-        return (*_window_places(padded, self.kernel, self.stride), self.outputs)
+        if input_shape[2] != self.inputs:
+            raise InputError(f"takes {self.inputs} input channels, but {input_shape[2]} arrive; they must agree")
+        return (*_window_places(input_shape, self.kernel, self.stride, self.padding), self.outputs)
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class MaxPool(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output. Raises InputError where the window exceeds the image."""
-        return (*_window_places(input_shape[:2], self.window(input_shape), self.stride), input_shape[2])
+        return (*_window_places(input_shape, self.window(input_shape), self.stride), input_shape[2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,14 +242,14 @@ class AvgPool(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output. Raises InputError where the window exceeds the image or channels differ."""
-        shape = (*_window_places(input_shape[:2], self.window(input_shape), self.stride), input_shape[2])
+        shape = (*_window_places(input_shape, self.window(input_shape), self.stride), input_shape[2])
         if self.requantize is not None:
             self.requantize.check_channels(shape[2])
         return shape
 
     def accumulator_range(self, source: Format, input_shape: Shape) -> Range:
         """Least and greatest partial sum per channel."""
-        ones = np.ones((input_shape[2], int(np.prod(self.window(input_shape)))), np.int64)
+        ones = np.ones((input_shape[2], math.prod(self.window(input_shape))), np.int64)
         return accumulator_range(ones, np.zeros(len(ones), np.int64), source)
 
 
@@ -304,12 +305,14 @@ KINDS = {layer.kind: layer for layer in (Dense, Conv2d, MaxPool, AvgPool, Add)}
 """The layers by kind."""
 
 
-def _window_places(image: tuple[int, int], window: tuple[int, int], stride: int) -> tuple[int, int]:
-    """Rows and columns of the windows that lie wholly in an image."""
+def _window_places(shape: Shape, window: tuple[int, int], stride: int, padding: int = 0) -> tuple[int, int]:
+    """Rows and columns of the windows that lie wholly in an image with its padding; see sw.limits.check_windows."""
+    image = [length + 2 * padding for length in shape[:2]]
     if window[0] > image[0] or window[1] > image[1]:
         raise InputError(
             f"has a window of {window[0]}x{window[1]}, which must fit into the image of {image[0]}x{image[1]}, "
             "its padding included"
         )
+    check_windows(shape, window, stride, padding)
     rows, columns = ((length - size) // stride + 1 for length, size in zip(image, window, strict=True))
     return rows, columns

@@ -1,15 +1,16 @@
 """The quantized network: layers, the way they read each other, and every check. sw/network_file.py stores it."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 
-import numpy as np
-
+from sw import limits
 from sw.errors import InputError
 from sw.fixed import Format, signed_bits
 from sw.integer_layer import ACCUMULATOR_BITS, MULTIPLIER_BITS, SHIFT_LIMIT, Layer, Range, Requantize, Shape
 from sw.integer_layers import Add, AvgPool, Conv2d, Dense, MaxPool
+from sw.limits import check_most
 
 __all__ = [
     "ACCUMULATOR_BITS",
@@ -49,8 +50,7 @@ class InputContract:
     preprocessing: str = "none"
 
     def __post_init__(self):
-        if len(self.shape) != 3 or any(not isinstance(n, int) or n < 1 for n in self.shape):
-            raise InputError(f"input shape must be (height, width, channels), each at least 1, not {self.shape}")
+        limits.check_shape(self.shape)
         if not self.scale > 0:
             raise InputError(f"input scale must be positive, not {self.scale}")
         if self.form != PIXEL or self.zero_point != 0 or self.preprocessing != "none":
@@ -62,7 +62,7 @@ class InputContract:
     @property
     def size(self) -> int:
         """Pixels in one image, channels included."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,8 @@ class Network:
         the only one of those that sum that does not requantize; its output has the shape (1, 1, classes).
     notes: JSON object for reports (float accuracy, recipe, seed); no part of inference.
 
-    Raises InputError with the layer's number where a rule is broken.
+    Raises InputError with the layer's number where a rule is broken, and where it is larger than sw.limits allows, so
+    that every Network infers.
     """
 
     name: str
@@ -89,12 +90,14 @@ class Network:
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise InputError("a network must have at least one layer")
+        check_most("layers of a network", len(self.layers), limits.LAYERS)
         self._check_requantization()
         self._check_readers()
         if self.shapes[-1][:2] != (1, 1):
             raise InputError(
                 f"layer {len(self.layers) - 1} is the last and puts out {self.shapes[-1]}; must be (1, 1, classes)"
             )
+        self._check_size()
         for index in range(len(self.layers)):
             self._check_bounds(index)
 
@@ -118,6 +121,15 @@ class Network:
         unread = set(range(len(self.layers) - 1)) - set(chain(*self.operands))
         if unread:
             raise InputError(f"layer {min(unread)} is read by no layer; leave it out or name it as a source")
+
+    def _check_size(self) -> None:
+        """What inference takes: memory for every layer's output, and time for its products."""
+        limits.check_classes(self.classes)
+        check_most("parameters of a network", self.parameters, limits.PARAMETERS)
+        sizes = [math.prod(shape) for shape in self.shapes]
+        check_most("elements of a layer's output", max(sizes), limits.ELEMENTS)
+        check_most("elements of all layers' outputs", sum(sizes), limits.ALL_ELEMENTS)
+        check_most("multiply-accumulates of an image", self.macs, limits.MACS)
 
     def _check_bounds(self, index: int) -> None:
         layer, sums = self.layers[index], self.accumulator_ranges[index]

@@ -22,7 +22,9 @@ from sw.files import replacing_file
 from sw.fixed import Format
 from sw.integer_layer import Layer, Requantize
 from sw.integer_layers import KINDS, Dense
+from sw.limits import LAYERS, PARAMETERS, check_most
 from sw.network import InputContract, Network
+from sw.reading import archive, json_value, memory, read_bytes, refusing
 
 FORMAT_VERSIONS = (1, 2)
 """1 holds chains of dense layers, 2 any network. A file has the lowest version that can hold its network, so that
@@ -36,6 +38,10 @@ LAYER_ARRAYS = {
 }
 """The arrays of the kinds that have any."""
 REQUANTIZE_ARRAYS = ("multiplier", "shift")
+MOST_BYTES = 1 << 30
+"""Of a file; the largest network has fewer."""
+NUMBERS = 4 * PARAMETERS
+"""Of all arrays: beside a bias there are a scale, a multiplier and a shift."""
 
 
 def save(network: Network, path: Path, force: bool = False) -> None:
@@ -56,15 +62,24 @@ def save(network: Network, path: Path, force: bool = False) -> None:
 
 
 def load(path: Path) -> Network:
-    """Read a network from `path` and check it. Raises InputError with the reason where it is refused."""
+    """Read a network from `path` and check it: what is accepted infers, and is saved with the same SHA-256.
+
+    Raises InputError with the reason where it is refused. The file has MOST_BYTES at most and a quarter of the memory
+    there is; a network of sw.limits.PARAMETERS takes 4 GiB while it is read.
+    """
     path = Path(path)
-    try:
-        members = _read_members(path)
+    with refusing(f"load network {path}", "a network file", "`amarray quantize` writes one"):
+        if path.is_dir():
+            raise InputError("it is a folder; name a network file")
+        members = archive(read_bytes(path, min(MOST_BYTES, memory() // 4)))
         header = _header(members)
+        check_most("layers of a network", len(header["layers"]), LAYERS)
         layers = [(fields, _take_arrays(members, index, fields)) for index, fields in enumerate(header["layers"])]
         if members:
             raise InputError(f"member {min(members)!r} belongs to no layer; the file must hold nothing else")
-        _check_hash(header, {f"layer{i}.{k}": a for i, (_, arrays) in enumerate(layers) for k, a in arrays.items()})
+        arrays = {f"layer{i}.{k}": a for i, (_, arrays) in enumerate(layers) for k, a in arrays.items()}
+        check_most("numbers of a network", sum(array.size for array in arrays.values()), NUMBERS)
+        _check_hash(header, arrays)
         network = Network(
             name=header["name"],
             input=_input(header["input"]),
@@ -73,11 +88,9 @@ def load(path: Path) -> Network:
         )
         if header["format"] != _format_version(network):
             raise InputError(f"format version {header['format']} is not that of its layers, {_format_version(network)}")
+        if header["sha256"] != digest(network):
+            raise InputError("a field is not written as amarray writes it, such as 1 where 1.0 is due; make it again")
         return network
-    except InputError as error:
-        raise InputError(f"cannot load network {path}: {error}") from error
-    except (KeyError, TypeError) as error:
-        raise InputError(f"cannot load network {path}: the header lacks a field or has a wrong one: {error}") from error
 
 
 def digest(network: Network) -> str:
@@ -158,51 +171,11 @@ def _version() -> str:
         return "source tree"
 
 
-def _read_members(path: Path) -> dict[str, np.ndarray]:
-    """Every array of the archive by name."""
-    if path.is_dir():
-        raise InputError("it is a folder; name a network file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            if len(set(names)) < len(names):
-                raise InputError("a member occurs twice; each must occur once")
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise InputError("its members are compressed; a network file stores them as they are")
-            return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
-    except FileNotFoundError:
-        raise InputError("no such file; `amarray quantize` writes one") from None
-    except OSError as error:
-        raise InputError(f"{error.strerror or error}; it must be readable") from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"not a network file, or truncated or damaged ({error})") from error
-
-
-def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
-    """One member as a read-only array; its size is checked before anything is allocated."""
-    content = archive.read(entry)
-    stream = io.BytesIO(content)
-    try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("not version 1.0 of the npy format")
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
-        raise InputError(f"member {entry.filename!r} is not a plain array ({error})") from error
-    data = content[stream.tell() :]
-    if fortran_order or dtype.hasobject or len(data) != dtype.itemsize * int(np.prod(shape, dtype=object)):
-        raise InputError(f"member {entry.filename!r} is not a plain array of shape {shape} and dtype {dtype}")
-    return np.frombuffer(data, dtype).reshape(shape)
-
-
 def _header(members: dict[str, np.ndarray]) -> dict:
     """Take the header out of `members`, and check its format version."""
     if "header" not in members:
         raise InputError("it has no member 'header'; it is not a network file")
-    try:
-        header = json.loads(members.pop("header").tobytes())
-    except ValueError as error:
-        raise InputError(f"the header is not JSON ({error})") from error
+    header = json_value(members.pop("header").tobytes())
     if not isinstance(header, dict):
         raise InputError("the header is not a JSON object")
     if header.get("format") not in FORMAT_VERSIONS:

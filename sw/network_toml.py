@@ -11,11 +11,11 @@ layers = [
 epochs = 20
 """
 
-import tomllib
 from pathlib import Path
 
 from sw.architecture import Architecture
 from sw.errors import InputError, did_you_mean
+from sw.reading import read_bytes, refusing, toml_value
 from sw.recipe import Recipe
 
 TABLES = ("name", "layers", "recipe")
@@ -24,11 +24,12 @@ TABLES = ("name", "layers", "recipe")
 def read_network_toml(path: Path) -> tuple[Architecture, Recipe]:
     """Architecture and recipe; the name is that of the file unless the file says `name`.
 
-    Raises InputError where the file is missing, not TOML, or has a key that is not known.
+    Raises InputError where the file is missing, not TOML, above 1 MiB, or has a key that is not known. Takes less than
+    200 MiB of memory.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    with refusing(f"read network {path}", "a network in TOML", "docs/training.md shows one"):
+        content = toml_value(read_bytes(path))
         for key in content:
             if key not in TABLES:
                 raise InputError(f"it has no key {key!r}; it has {', '.join(TABLES)}{did_you_mean(key, TABLES)}")
@@ -36,9 +37,3 @@ def read_network_toml(path: Path) -> tuple[Architecture, Recipe]:
         if not isinstance(layers, list) or not isinstance(recipe, dict):
             raise InputError("layers must be a list of tables, and recipe a table")
         return Architecture(content.get("name", path.stem), tuple(layers)), Recipe.from_dict(recipe)
-    except InputError as error:
-        raise InputError(f"cannot read network {path}: {error}") from error
-    except OSError as error:
-        raise InputError(f"cannot read network {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read network {path}: it is not TOML: {error}") from error

@@ -81,7 +81,7 @@ class Recipe:
         self._check_choice("optimizer", OPTIMIZERS)
         self._check_choice("schedule", SCHEDULES)
         self._check_int("seed", 0, 2**63 - 1)
-        self._check_int("epochs", 1, 100_000)
+        self._check_int("epochs", 1, 10_000)  # whose history is less than 1 MiB of JSON
         self._check_int("batch_size", 1, 100_000)
         self._check_int("refresh", 1, 100_000)
         self._check_int("patience", 0, 100_000)

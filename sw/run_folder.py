@@ -8,7 +8,6 @@ leaves a checkpoint instead, see sw.checkpoint.
 import hashlib
 import io
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +16,16 @@ from sw.architecture import Architecture
 from sw.errors import InputError
 from sw.files import replacing_folder
 from sw.nn.layers import Sequential
+from sw.reading import MOST_TEXT, archive, json_value, memory, read_bytes, refusing
 from sw.recipe import Recipe
-from sw.train import TrainedModel
+from sw.train import TrainedModel, is_history
 
 FORMAT_VERSION = 2
 MARKER = "run.json"
 """The file that marks a folder as ours."""
 WEIGHTS = "model.npz"
+MOST_BYTES = 1 << 30
+"""Of the weights; those of the largest network have fewer."""
 
 
 def save_run(trained: TrainedModel, folder: Path) -> None:
@@ -49,15 +51,18 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
 
 
 def load_run(folder: Path) -> TrainedModel:
-    """Read a run that `save_run` wrote. Raises InputError where it is missing, damaged or of another version."""
+    """Read a run that `save_run` wrote. Raises InputError where it is missing, damaged or of another version.
+
+    The weights have MOST_BYTES at most; a model of sw.limits.PARAMETERS takes 2 GiB while it is read.
+    """
     folder = Path(folder)
-    try:
-        description = json.loads(_read(folder / MARKER))
+    with refusing(f"load run {folder}", "a run", "train again"):
+        description = json_value(_read(folder / MARKER, MOST_TEXT))
         if description["format"] != FORMAT_VERSION:
             raise InputError(
                 f"format version {description['format']!r} is not known; must be {FORMAT_VERSION}; train again"
             )
-        weights = _read(folder / WEIGHTS)
+        weights = _read(folder / WEIGHTS, min(MOST_BYTES, memory() // 4))
         if hashlib.sha256(weights).hexdigest() != description["model_sha256"]:
             raise InputError(
                 f"{WEIGHTS} does not match its SHA-256 in {MARKER}: it was changed or damaged; train again"
@@ -67,30 +72,32 @@ def load_run(folder: Path) -> TrainedModel:
         data = description["data"]
         shape, classes = tuple(data["shape"]), data["classes"]
         model = architecture.build(shape, classes, np.random.default_rng(recipe.seed))
-        with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
-            for name, tensor in _kept(model).items():
-                tensor.data = _checked(name, arrays[name], tensor.data)
+        arrays = archive(weights)
+        for name, tensor in _kept(model).items():
+            tensor.data = _checked(name, arrays[name], tensor.data)
         model.set_training(False)
+        _check_results(data["name"], description["history"], description["test_accuracy"])
         of_data = {"shape": shape, "classes": classes, "data": data["name"]}
         results = {"history": description["history"], "test_accuracy": description["test_accuracy"]}
         return TrainedModel(architecture, recipe, model=model, **of_data, **results)
-    except InputError as error:
-        raise InputError(f"cannot load run {folder}: {error}") from error
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"cannot load run {folder}: its files are not those of a run ({error}); train again"
-        ) from error
+
+
+def _check_results(data, history, test_accuracy) -> None:
+    if not isinstance(data, str):
+        raise InputError(f"the name of the data must be a text, not {data!r}")
+    if not is_history(history):
+        raise InputError(f"the history must have numbers epoch, loss and validation_accuracy of each epoch: {history}")
+    if not isinstance(test_accuracy, int | float) or not 0 <= test_accuracy <= 1:
+        raise InputError(f"the test accuracy must be a number 0..1, not {test_accuracy!r}")
 
 
 def _kept(model: Sequential) -> dict:
     return model.parameters() | model.state()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path.name}: {error.strerror or error}; `amarray train` writes a run") from error
+def _read(path: Path, most: int) -> bytes:
+    with refusing(f"read {path.name}", "a file", "`amarray train` writes a run"):
+        return read_bytes(path, most)
 
 
 def _checked(name: str, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -98,4 +105,4 @@ def _checked(name: str, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
         raise InputError(f"{name} is {found.dtype} {found.shape}; the model has {expected.dtype} {expected.shape}")
     if not np.isfinite(found).all():
         raise InputError(f"{name} holds values that are not finite")
-    return found
+    return found.copy()  # to be trained on, as what `architecture.build` makes

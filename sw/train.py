@@ -19,6 +19,7 @@ from sw.nn.clipping import clip_by_norm
 from sw.nn.layers import Layer, Sequential
 from sw.nn.losses import one_hot_cross_entropy, softmax_cross_entropy
 from sw.nn.tensor import Tensor
+from sw.reading import refusing
 from sw.recipe import OPTIMIZERS, SCHEDULES, Recipe
 
 DIVERGED = 10.0
@@ -168,19 +169,34 @@ class Training:
         return values | {"generator": self.generator.bit_generator.state}, arrays
 
     def restore(self, values: dict, arrays: dict[str, np.ndarray]) -> None:
-        """Go on where `state` was taken. Raises KeyError or ValueError where it is the state of something else."""
-        parts: dict[str, dict[str, np.ndarray]] = {"weights": {}, "averages": {}, "best": {}, "optimizer": {}}
-        for name, array in arrays.items():
-            part, _, key = name.partition("/")
-            parts[part][key] = array
-        for name, tensor in self.kept.items():
-            if parts["weights"][name].shape != tensor.shape:
-                raise ValueError(f"{name} has shape {parts['weights'][name].shape}, must be {tensor.shape}")
-            tensor.data = parts["weights"][name]
-        self.averages, self.best = parts["averages"], parts["best"]
-        self.optimizer.load_state(parts["optimizer"])
-        self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
-        self.generator.bit_generator.state = values["generator"]
+        """Go on where `state` was taken. Raises InputError where it is the state of something else."""
+        with refusing("resume", "a state of this training", "remove the checkpoint and train again"):
+            parts: dict[str, dict[str, np.ndarray]] = {"weights": {}, "averages": {}, "best": {}, "optimizer": {}}
+            for name, array in arrays.items():
+                part, _, key = name.partition("/")
+                parts[part][key] = array
+            self._check_state(values, parts)
+            for name, tensor in self.kept.items():
+                tensor.data = parts["weights"][name]
+            self.averages, self.best = parts["averages"], parts["best"]
+            self.optimizer.load_state(parts["optimizer"])
+            self.step, self.losses, self.history = values["step"], values["losses"], values["history"]
+            self.generator.bit_generator.state = values["generator"]
+
+    def _check_state(self, values: dict, parts: dict[str, dict[str, np.ndarray]]) -> None:
+        own = {name: (tensor.shape, tensor.data.dtype) for name, tensor in self.kept.items()}
+        for part, may_lack in (("weights", False), ("averages", not self.averages), ("best", True)):
+            found = {name: (array.shape, array.dtype) for name, array in parts[part].items()}
+            if found != own and (found or not may_lack):
+                wrong = next(name for name in [*own, *found] if found.get(name) != own.get(name))
+                raise InputError(f"{wrong} of the {part} is {found.get(wrong)}, must be {own.get(wrong)}")
+        step, losses, history = values["step"], values["losses"], values["history"]
+        if not isinstance(step, int) or not 0 <= step <= self.steps:
+            raise InputError(f"the step must be 0..{self.steps}, not {step!r}")
+        if not is_history(history) or len(history) != step // self.batches:
+            raise InputError(f"the history must have one entry for each of {step // self.batches} epochs")
+        if len(losses) != step % self.batches or not all(isinstance(loss, float) for loss in losses):
+            raise InputError(f"there must be a loss for each of {step % self.batches} steps")
 
     def _prepare_epoch(self) -> None:
         """The order of the epoch; and the images, distorted anew where the recipe says so, with the teacher's word."""
@@ -245,6 +261,17 @@ class Training:
     def _epochs_without_gain(self) -> int:
         accuracies = [entry["validation_accuracy"] for entry in self.history]
         return len(accuracies) - 1 - accuracies.index(max(accuracies)) if accuracies else 0
+
+
+def is_history(history) -> bool:
+    """Whether the value is a list of dicts of finite numbers as `TrainedModel.history` has them."""
+    names = {"epoch", "loss", "validation_accuracy"}
+    return isinstance(history, list) and all(
+        isinstance(entry, dict)
+        and entry.keys() == names
+        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in entry.values())
+        for entry in history
+    )
 
 
 def train(

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from amarray import board
 from amarray.cli import main
 from hw.fpga.devices import RESOURCES
 from hw.fpga.frames import ANSWER, INFO_FIELDS, Command, Status, encode
+from hw.load_image import MAGIC
 from sw import mnist, network_file
 from sw.file_kinds import BITSTREAM
 from sw.golden import infer
@@ -94,21 +96,23 @@ def test_run_files_and_a_load_image(golden_board, tmp_path, capsys):
     expected = int(infer(MLP, pixels[None], all_taps=False).labels[0])
     np.save(tmp_path / "three.npy", pixels[:, :, 0])
     (tmp_path / "three.pgm").write_bytes(b"P5\n# a comment\n28 28\n255\n" + pixels.tobytes())
-    (tmp_path / "other.load").write_bytes(bytes(2000))
+    load_image = MAGIC + (1).to_bytes(4, "little") + b"size" + (2000).to_bytes(4, "little") + bytes(2000)
+    load_image += zlib.crc32(load_image).to_bytes(4, "little")
+    (tmp_path / "other.load").write_bytes(load_image)
     for name in ("three.npy", "three.pgm"):
         arguments = ("run", tmp_path / name, "--port", "COM3", "--load", tmp_path / "other.load")
         code, result = run_json(capsys, *arguments)
         assert (code, result["label"]) == (0, expected)
-        assert golden_board.loaded == bytes(2000)
+        assert golden_board.loaded == load_image
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.png", b"", "image must be the number of a test image, a .npy or a .pgm file"),
-        ("a.npy", b"nothing", "is no .npy file"),
-        ("a.npy", b"", "is no .npy file"),
-        ("a.npy", b"PK\x03\x04", "is no .npy file"),
+        ("a.npy", b"nothing", "it is not a plain array: .npy"),
+        ("a.npy", b"", "it is not a plain array: .npy"),
+        ("a.npy", b"PK\x03\x04", "it is not a plain array: .npy"),
         ("a.pgm", b"P2\n1 1\n255\n0", "must be a binary .pgm file, which begins with P5"),
         ("a.pgm", b"P5 2", "must be a binary .pgm file"),
         ("a.pgm", b"P5\n" + b"9" * 5000 + b" 1\n255\nabc", "must be a binary .pgm file"),
@@ -136,7 +140,7 @@ def test_run_refuses_a_number_beyond_the_test_images_and_a_port_that_is_none(tmp
     missing = tmp_path / "none.npy"
     assert fails(capsys, "run", missing, "--port", "COM3") == (
         2,
-        f"amarray: cannot open {missing}: No such file or directory",
+        f"amarray: cannot read image {missing}: No such file or directory; numpy.save writes one",
     )
 
 
@@ -167,7 +171,7 @@ def test_a_slow_line_is_waited_for():
 def test_a_board_that_does_not_answer_ends_in_one_line(capsys):
     code, line = fails(capsys, "run", 1, "--port", "loop://")  # pyserial's echo: the request comes back
     assert code == 1
-    assert "answered" in line or "damaged" in line or "status" in line
+    assert line == "amarray: what comes back is what was sent: an echo or a loop; is the port that of the board?"
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +246,7 @@ def test_bitstream_refuses_a_build_whose_verilog_was_changed(build, tmp_path, ca
         file.write("// changed\n")
     code, line = fails(capsys, "bitstream", changed, "--board", "icebreaker")
     assert code == 2
-    assert "accelerator.v is not what this version compiles" in line
+    assert "accelerator.v is not what the network and the array compile to; generate the build again" in line
 
 
 @pytest.mark.slow

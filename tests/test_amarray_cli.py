@@ -55,6 +55,7 @@ def test_help_lists_every_command_with_an_example(capsys):
         "synth",
         "place",
         "demo",
+        "cache",
     ):
         assert re.search(rf"^    {command} ", text, re.MULTILINE)
         assert f"amarray {command}" in text
@@ -86,6 +87,7 @@ def test_simulate_equals_golden_and_the_prediction(workplace, capsys, simulator)
     code, result = run_json(capsys, "simulate", workplace / "build", "--images", 6, "--simulator", simulator)
     assert code == 0
     assert (result["simulator"], result["images"], result["mismatches"]) == (simulator, 6, 0)
+    assert not result["edited"]
     assert result["cycles_per_image"] == result["predicted_cycles_per_image"]
     assert result["utilization"] == 12960 / (32 * result["cycles_per_image"])
     assert 0 <= result["accuracy"] <= 1
@@ -179,8 +181,11 @@ def test_a_difference_is_found_and_ends_with_code_1(workplace, tmp_path, capsys)
     changed = f"{int(digits, 16) ^ (0xFF << 16):0{len(digits)}x}"
     (build / "accelerator.v").write_text(verilog.replace(f"{width}'h{digits}", f"{width}'h{changed}"))
     capsys.readouterr()
-    code, result = run_json(capsys, "simulate", build, "--images", 20, "--simulator", "verilator")
-    assert code == 1
+    arguments = ("simulate", build, "--images", 20, "--simulator", "verilator")
+    refusal = fails(capsys, *arguments)
+    assert "accelerator.v is not what the network and the array compile to; generate the build again, or" in refusal
+    code, result = run_json(capsys, *arguments, "--edited")
+    assert (code, result["edited"]) == (1, True)
     assert result["mismatches"] > 0
     assert result["first_mismatches"]
 
@@ -223,7 +228,7 @@ def test_tables_for_a_person(workplace, capsys):
     ("arguments", "says"),
     [
         (["train", "resnet"], "'resnet' is neither a TOML file nor a shipped network"),
-        (["train", "mlp", "--epochs", "0"], "epochs must be an integer 1..100000, not 0"),
+        (["train", "mlp", "--epochs", "0"], "epochs must be an integer 1..10000, not 0"),
         (["quantize", "nowhere"], "is neither a folder that `amarray train` wrote nor a shipped network"),
         (["quantize", "RUN", "--weight-bits", "9"], "weight_bits must be an integer 2..8, not 9"),
         (["evaluate", "nowhere.npz"], "nowhere.npz"),
@@ -245,7 +250,7 @@ def test_tables_for_a_person(workplace, capsys):
         (["simulate", "BUILD", "--images", "0"], "images must be 1..10000, not 0"),
         (["simulate", "BUILD", "--images", "10001"], "images must be 1..10000, not 10001"),
         (["synth", "BUILD", "--device", "asic"], "xilinx-7, xilinx-us, not 'asic'"),
-        (["demo", "-o", "RUN"], "it is not empty and has no steps.json"),
+        (["demo", "-o", "RUN"], "it is not empty and has no demo.json"),
         (["demo", "-o", "FILE"], "it is a file; name a folder"),
         (["fly"], "invalid choice: 'fly'"),
         (["trian", "mlp"], "demo); did you mean train?; see `amarray --help`"),

@@ -1,6 +1,7 @@
 """`amarray synth` and `amarray place` as a user meets them; nextpnr itself is tried in test_hw_fpga_place.py."""
 
 import json
+import shutil
 
 import pytest
 from networks import random_network
@@ -11,6 +12,8 @@ from amarray.cli import main
 from hw import build as builds
 from hw.compiler import compile_network, size_array
 from hw.fpga.synth import clock_limits
+from sw import fingerprint
+from sw.user_cache import VARIABLE
 
 TINY = random_network(0, [5, 3, 2], weight_bits=3, activation_bits=4)
 KEYS = {
@@ -29,9 +32,22 @@ KEYS = {
 }
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A folder with a build and a cache that knows it."""
+    folder = tmp_path_factory.mktemp("fpga")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(folder / "cache"))
+        builds.write(compile_network(TINY, size_array(TINY, 2, 2)), folder / "build")
+    return folder
+
+
 @pytest.fixture
-def build(tmp_path):
-    return builds.write(compile_network(TINY, size_array(TINY, 2, 2)), tmp_path / "build")
+def build(compiled, tmp_path, monkeypatch):
+    """A copy of the build, and a cache of its own: what `tools` make must not be taken for results elsewhere."""
+    shutil.copytree(compiled, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    return builds.load(tmp_path / "build")
 
 
 @pytest.fixture
@@ -39,20 +55,17 @@ def tools(monkeypatch):
     """Synthesis and placement that take no time; returns what ran."""
     ran = []
 
-    def synthesize(verilog, device, output, ports=None, netlist=None, multipliers="auto", reserved=0):
+    def synthesize(verilog, device, ports=None, netlist=None, multipliers="auto", reserved=0):
         ran.append(f"synthesize {device.name}" + (f", {reserved} blocks reserved" if reserved else ""))
         resources = {"luts": 100, "ffs": 90, "dsps": 4, "brams": 1, "sprams": 0}
         result = {"device": device.name, "yosys": "0", "resources": resources, "available": device.available}
         result |= {"limits": clock_limits(device, {"DP16KD"}), "cells": {"LUT4": 100}}
-        for path in (output, netlist):
-            if path is not None:
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(verilog.read_text())
+        if netlist is not None:
+            netlist.write_text(verilog.read_text())
         return result
 
-    def place(netlist, device, seed, output):
+    def place(netlist, device, seed):
         ran.append(f"place {device.name} {device.speed} {seed}")
-        output.write_text(str(seed))
         path = {"from": "a.b", "to": "c.d", "components": ["a", "c"], "ns": 10.0, "logic_ns": 4.0, "routing_ns": 6.0}
         path |= {"levels": 3, "nets": [{"net": "a.b", "ns": 2.0}]}
         found = {"clock_mhz": 200.0 + seed, "nextpnr": "0", "rerouted": seed == 7}
@@ -61,6 +74,11 @@ def tools(monkeypatch):
     monkeypatch.setattr(fpga, "synthesize", synthesize)
     monkeypatch.setattr(fpga, "place", place)
     return ran
+
+
+def change(folder) -> None:
+    with (folder / "accelerator.v").open("a") as file:
+        file.write("// changed\n")
 
 
 def run_json(capsys, *arguments):
@@ -114,12 +132,47 @@ def test_only_what_changed_runs_again(build, tools, capsys):
     assert tools[4:] == ["place ecp5-25k 7 1"]
     run_json(capsys, "synth", build.folder)
     assert len(tools) == 5
-    build.verilog.write_text(build.verilog.read_text() + "// changed\n")
-    run_json(capsys, *arguments, 1, "--speed", 7)
+    change(build.folder)
+    _, edited, _ = run_json(capsys, *arguments, 1, "--speed", 7, "--edited")
     assert tools[5:] == ["synthesize ecp5-25k", "place ecp5-25k 7 1"]
+    assert (first["edited"], edited["edited"]) == (False, True)
 
 
-def test_requantizers_with_multipliers_keep_blocks_for_themselves(tmp_path, tools, capsys):
+@pytest.mark.parametrize("command", ["synth", "place"])
+def test_a_changed_verilog_is_refused_and_taken_only_with_edited(build, tools, capsys, command):
+    change(build.folder)
+    assert main([command, str(build.folder)]) == 2
+    assert "compile to; generate the build again, or take it as it is with --edited" in capsys.readouterr().err
+    assert tools == []
+    assert main([command, str(build.folder), "--edited"]) == 0
+    assert "note: accelerator.v and ports.json are taken as they are: --edited" in capsys.readouterr().out
+
+
+def test_what_lies_in_a_build_is_not_taken_for_a_result(build, tools, capsys):
+    """A forged record of the steps, with outputs that belong to it, as up to version 0.1 they lay in BUILD/fpga."""
+    forged = build.folder / "fpga"
+    forged.mkdir()
+    counts = {"device": "ecp5-25k", "yosys": "0", "resources": {"luts": 1}, "limits": [], "cells": {}}
+    (forged / "ecp5-25k-auto-synth.json").write_text(json.dumps(counts))
+    (forged / "ecp5-25k-auto-netlist.json").write_text("{}")
+    digests = fingerprint.content(forged / "ecp5-25k-auto-netlist.json")
+    step = {"key": "0" * 64, "outputs": {"ecp5-25k-auto-netlist.json": digests}, "result": counts}
+    (forged / "steps.json").write_text(json.dumps({"synthesize ecp5-25k auto": step}))
+    before = {path.name: path.read_bytes() for path in forged.iterdir()}
+    _, result, messages = run_json(capsys, "synth", build.folder)
+    assert (result["resources"]["luts"], tools) == (100, ["synthesize ecp5-25k"])
+    assert "reused" not in messages
+    written = json.loads((forged / "ecp5-25k-auto-synth.json").read_text())
+    assert {key: result[key] for key in written} == written
+    after = {path.name: path.read_bytes() for path in forged.iterdir()}
+    assert [name for name in before if before[name] != after[name]] == ["ecp5-25k-auto-synth.json"]
+    (forged / "ecp5-25k-auto-synth.json").write_text("[]")
+    _, again, _ = run_json(capsys, "synth", build.folder)
+    assert again == result
+
+
+def test_requantizers_with_multipliers_keep_blocks_for_themselves(tmp_path, tools, capsys, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     network = random_network(0, [5, 3, 2], multiplier=True)
     config = size_array(network, 2, 2)
     build = builds.write(compile_network(network, config), tmp_path / "scaled")

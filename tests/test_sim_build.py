@@ -8,6 +8,7 @@ from hw.verilog import TOP
 from sim import build, icarus, verilator
 from sim.bench import SimulationError
 from sw.errors import InputError
+from sw.user_cache import LISTING, VARIABLE, entries
 
 
 @pytest.fixture
@@ -19,37 +20,44 @@ def source(tmp_path):
 
 @pytest.mark.icarus
 def test_what_is_compiled_is_used_again(source, tmp_path, monkeypatch):
-    first = build.compiled(source, tmp_path / "sim", "icarus")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    first = build.compiled(source, "icarus")
     monkeypatch.setattr(build, "_compile", None)
-    assert build.compiled(source, tmp_path / "sim", "icarus") == first
-    assert [path.name for path in first.iterdir()] == [icarus.product(TOP)]
-    assert list((tmp_path / "sim").iterdir()) == [first]
+    assert build.compiled(source, "icarus") == first
+    assert {path.name for path in first.iterdir()} == {icarus.product(TOP), LISTING}
+    assert [each.folder for each in entries()] == [first]
+    assert list(tmp_path.glob("*.v")) == [source]
 
 
 @pytest.mark.icarus
-def test_any_change_compiles_again(source, tmp_path, monkeypatch):
-    folders = {build.compiled(source, tmp_path / "sim", "icarus")}
-    folders.add(build.compiled(source, tmp_path / "sim", "icarus", waves=True))
+def test_any_change_compiles_again(source, monkeypatch):
+    folders = {build.compiled(source, "icarus")}
+    folders.add(build.compiled(source, "icarus", waves=True))
     monkeypatch.setattr(icarus, "ARGUMENTS", ("-g2012",))
-    folders.add(build.compiled(source, tmp_path / "sim", "icarus"))
+    folders.add(build.compiled(source, "icarus"))
     source.write_text(source.read_text() + "\n")
-    folders.add(build.compiled(source, tmp_path / "sim", "icarus"))
+    folders.add(build.compiled(source, "icarus"))
     assert len(folders) == 4
 
 
 @pytest.mark.icarus
-def test_failed_compilation_gives_its_reason_and_leaves_nothing(source, tmp_path):
+def test_failed_compilation_gives_its_reason_and_leaves_nothing(source, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     source.write_text("module accelerator(input clk; endmodule")
-    with pytest.raises(SimulationError, match=r"icarus does not compile .*accelerator\.v: .*error") as error:
-        build.compiled(source, tmp_path / "sim", "icarus")
+    with pytest.raises(
+        SimulationError, match=r"icarus does not compile accelerator\.v: accelerator\.v:.*error"
+    ) as error:
+        build.compiled(source, "icarus")
     assert "\n" not in str(error.value)
-    assert not (tmp_path / "sim").exists()
+    assert not entries()
 
 
-def test_failed_verilator_gives_its_reason(source, tmp_path):
+def test_failed_verilator_gives_its_reason(source):
     source.write_text("module accelerator(input clk; endmodule")
-    with pytest.raises(SimulationError, match=r"verilator does not compile .*: %Error: .*syntax error"):
-        build.compiled(source, tmp_path / "sim", "verilator")
+    with pytest.raises(
+        SimulationError, match=r"verilator does not compile accelerator.v: %Error: accelerator.v:.*syntax error"
+    ):
+        build.compiled(source, "verilator")
 
 
 def test_another_verilator_on_the_path_is_not_used(source, tmp_path, monkeypatch):
@@ -58,7 +66,8 @@ def test_another_verilator_on_the_path_is_not_used(source, tmp_path, monkeypatch
     other.write_text("#!/bin/sh\necho 'Error: the wrong one'; exit 1\n")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", f"{other.parent}:{os.environ['PATH']}")
-    folder = build.compiled(source, tmp_path / "a folder", "verilator")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "a folder"))
+    folder = build.compiled(source, "verilator")
     assert (folder / verilator.product(TOP)).is_file()
 
 
@@ -67,7 +76,7 @@ def test_missing_tools_are_named(source, tmp_path, monkeypatch, simulator):
     monkeypatch.setenv("PATH", str(tmp_path))
     missing = ", ".join(build.missing_tools(simulator)).replace("+", r"\+")
     with pytest.raises(InputError, match=f"simulator {simulator} needs {missing}: install what is missing"):
-        build.compiled(source, tmp_path / "sim", simulator)
+        build.compiled(source, simulator)
 
 
 def test_python_without_a_library_is_named(monkeypatch):

@@ -104,15 +104,19 @@ def test_a_wrong_bias_is_found_in_its_layer(build, tmp_path):
 
 def test_a_fault_in_the_verilog_is_found(build, tmp_path):
     """The write enable of the hidden memory, seen at the port, comes a cycle late or never."""
-    folder = shutil.copytree(build.folder, tmp_path / "broken", ignore=shutil.ignore_patterns("sim"))
+    folder = shutil.copytree(build.folder, tmp_path / "broken")
     text = (folder / "accelerator.v").read_text()
     changed, count = re.subn(r"assign written\[0\] = ([^;]+);", "assign written[0] = 1'h0;", text)
     if not count:
         changed, count = re.subn(r"assign written = \{(.*), ([^,}]+)\s*\};", r"assign written = {\1, 1'h0 };", text)
     assert count == 1
     (folder / "accelerator.v").write_text(changed)
-    broken = replace(build, folder=folder)
+    broken = replace(build, verilog=folder / "accelerator.v")
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "waves.vcd").symlink_to(tmp_path / "mine.txt")
     found = explain(broken, pixels(build), 2, tmp_path / "waves.vcd")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert found.waves.read_text().startswith("$")
     assert found.difference.found is None
     assert found.difference.expected.operation == 0
 
@@ -133,11 +137,15 @@ def test_command(tmp_path, capsys):
     assert "difference" in capsys.readouterr().out
     built = hw_build.load(folder)
     broken, _ = with_fault(built, 1, 3, tmp_path / "broken")
-    assert main(["explain", str(broken.folder), "--image", "17", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)["difference"]
+    assert main(["explain", str(broken.folder), "--image", "17"]) == 2
+    assert main(["explain", str(broken.folder), "--image", "17", "--edited", "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    found = result["difference"]
+    assert result["edited"]
     assert (found["layers"], found["channel"], found["tile"]) == ([1], 3, 0)
     assert len(found["operands"]) == 16
-    assert main(["explain", str(broken.folder), "--image", "17"]) == 1
+    assert main(["explain", str(broken.folder), "--image", "17", "--edited"]) == 1
     shown = capsys.readouterr().out
     assert "1 (dense)" in shown
+    assert "note: accelerator.v and ports.json are taken as they are" in shown
     assert "the 16 greatest of 16 products" in shown

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.icarus
 def test_failure_gives_its_reason_in_one_line(tmp_path, body, message):
     source = tmp_path / "accelerator.v"
     source.write_text(VERILOG.format(body=body))
-    folder = build.compiled(source, tmp_path / "sim", "icarus")
+    folder = build.compiled(source, "icarus")
     job = Job.of(NETWORK, images(2), TAPS, FIELDS, ["cycles"], lambda count: 100 * count, back_pressure="alternate")
     with pytest.raises(SimulationError, match=message) as error:
         launch("icarus", folder, job)

@@ -1,5 +1,6 @@
 """The bulk runs: the same logits, cycles and counters as under cocotb and in Amaranth's simulator."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from tiers import slow
 from hw import build as hw_build
 from hw.compiler import compile_network, size_array
 from hw.schedule import SCHEDULES
-from sim import native
+from sim import native, verilator
 from sim.bench import SimulationError
 from sim.job import Job
 from sim.simulate import compare, simulate
@@ -106,17 +107,33 @@ def job() -> Job:
 def test_an_accelerator_that_breaks_a_rule(tmp_path, body, message):
     verilog = tmp_path / "accelerator.v"
     verilog.write_text(VERILOG.format(body=body))
-    program = native.compiled(verilog, tmp_path / "sim", ["cycles"])
-    assert program == native.compiled(verilog, tmp_path / "sim", ["cycles"])
+    program = native.compiled(verilog, ["cycles"])
+    assert program == native.compiled(verilog, ["cycles"])
     with pytest.raises(SimulationError, match=message):
         native.run(program, job())
+
+
+def test_a_program_that_lies_in_a_build_is_not_run(tmp_path):
+    """Under the name that up to version 0.1 a compiled program had there."""
+    build, ran = hw_build.write(COMPILED, tmp_path / "build"), tmp_path / "ran"
+    counters = [name.removeprefix("counters__") for name in build.ports if name.startswith("counters__")]
+    key = hashlib.sha256(build.verilog.read_bytes() + native.SOURCE.read_bytes())
+    key.update(repr((native.ARGUMENTS, "-O2", verilator.version(), counters)).encode())
+    planted = build.folder / "sim" / f"native-{key.hexdigest()[:16]}"
+    planted.parent.mkdir()
+    planted.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    planted.chmod(0o755)
+    before = sorted(build.folder.rglob("*"))
+    assert compare(build.network, images(3), simulate(build, images(3), "native")).size == 0
+    assert not ran.exists()
+    assert sorted(build.folder.rglob("*")) == before
 
 
 def test_verilog_that_does_not_compile(tmp_path):
     verilog = tmp_path / "accelerator.v"
     verilog.write_text("module accelerator(")
-    with pytest.raises(SimulationError, match=r"verilator does not compile .*accelerator\.v: .*rror"):
-        native.compiled(verilog, tmp_path / "sim", [])
+    with pytest.raises(SimulationError, match=r"verilator does not compile accelerator\.v: .*accelerator\.v.*rror"):
+        native.compiled(verilog, [])
 
 
 @pytest.mark.parametrize(

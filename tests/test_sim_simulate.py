@@ -1,5 +1,7 @@
 """The same Verilog and the same component in all simulators: equal to golden, and equal cycle for cycle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import random_images, random_network
@@ -77,6 +79,11 @@ def test_compare_finds_wrong_logits_and_labels(build):
 def test_bad_argument_is_refused(build, simulator, options, message):
     with pytest.raises(InputError, match=message):
         simulate(build, images(1), simulator, **options)
+
+
+def test_amaranths_simulator_is_not_taken_for_one_of_an_edited_verilog(build):
+    with pytest.raises(InputError, match="amaranth simulates the design, not an edited Verilog; take another"):
+        simulate(replace(build, edited=True), images(1), "amaranth")
 
 
 def test_bad_images_are_refused(build):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sw import limits
 from sw.architecture import LAYERS, Architecture, parameter_count
 from sw.errors import InputError
 from sw.nn.tensor import Tensor
@@ -65,6 +66,9 @@ def test_dtype():
 
 
 CONV = {"kind": "conv", "outputs": 4, "size": 3}
+NESTED = {"kind": "relu"}
+for _ in range(16):
+    NESTED = {"kind": "add", "body": [NESTED]}
 BAD = {
     "unknown kind": ([{"kind": "lstm"}], "layer 0: kind must be one of dense, conv.*, not 'lstm'"),
     "mistyped kind": ([{"kind": "maxpol"}], "not 'maxpol'; did you mean maxpool?"),
@@ -83,6 +87,27 @@ BAD = {
         [{"kind": "add", "body": [CONV, {"kind": "dense", "outputs": 2}]}],
         r"^layer 0, body 1 \(dense\): reads vectors",
     ),
+    "outputs beyond memory": (
+        [HEAD[0], {"kind": "dense", "outputs": 99999999999}],
+        r"layer 1 \(dense\): parameters of a network must be at most 67108864, not 12899999999871",
+    ),
+    "outputs that overflow": (
+        [CONV | {"outputs": 2**63}],
+        r"layer 0 \(conv\): parameters of a network must be at most",
+    ),
+    "a huge kernel": ([CONV | {"size": 129, "padding": 64}], "places in a window must be at most 16384, not 16641"),
+    "a huge border": ([CONV | {"padding": 2**31}], r"layer 0 \(conv\): elements of the image, its padding included,"),
+    "too many windows": (
+        [CONV | {"size": 64, "padding": 100, "outputs": 1}],
+        "elements of all windows must be at most 67108864, not 172236800",
+    ),
+    "a huge pool": ([{"kind": "maxpool", "size": 2**63}], r"layer 0 \(maxpool\): images must be"),
+    "text for a size": ([CONV | {"size": "3"}], "size must be an integer of at least 1, not '3'"),
+    "deep": ([NESTED], "networks within each other must be at most 16, not 17"),
+    "many": (
+        [{"kind": "add", "body": [{"kind": "relu"}] * 1000}],
+        "layers of a network must be at most 1000, not 1001",
+    ),
     "sides that differ": ([{"kind": "add", "body": [CONV]}], r"layer 0 \(add\): both sides of Add .* one shape"),
     "no layers": ([], r"^layers: must be a list of tables, at least one, not \[\]"),
     "empty body": ([{"kind": "add", "body": []}], "layer 0, body: must be a list"),
@@ -97,3 +122,24 @@ def test_refuses_with_the_place(name):
     with pytest.raises(InputError, match=message) as caught:
         build(*tables)
     assert "\n" not in str(caught.value)
+
+
+def test_the_deepest_and_the_longest_network_is_built():
+    build(NESTED["body"][0], *[{"kind": "relu"}] * (1000 - 16 - 2), *HEAD)
+
+
+def test_the_largest_layer_is_refused_one_output_later():
+    wide = [{"kind": "flatten"}, {"kind": "dense", "outputs": limits.PARAMETERS // 129 + 1}]
+    with pytest.raises(InputError, match="parameters of a network must be at most"):
+        build(*wide)
+    with pytest.raises(InputError, match=r"turns an image|elements of a layer's output must be at most 16777216"):
+        build({"kind": "conv", "outputs": limits.ELEMENTS // 64 + 1, "size": 1})
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes"),
+    [((0, 8, 2), 3), ((8, 8), 3), ((True, 8, 2), 3), ((2**21, 2**21, 2**22), 3), ((8, 8, 2), 257), ((8, 8, 2), "3")],
+)
+def test_refuses_data_beyond_the_limits(shape, classes):
+    with pytest.raises(InputError, match=r"image|classes must be 1\.\.256"):
+        build(*HEAD, shape=shape, classes=classes)

@@ -1,5 +1,7 @@
 """sw/checkpoint.py: what is read goes on as what was written, and every other file is refused."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -66,10 +68,56 @@ def test_refuses_that_of_another_training(path, change, message):
 @pytest.mark.parametrize("content", [b"", b"not an archive", None])
 def test_refuses_what_is_no_checkpoint(path, content):
     path.write_bytes(path.read_bytes()[:400] if content is None else content)
-    with pytest.raises(InputError, match="it is no checkpoint, or damaged"):
+    with pytest.raises(InputError, match="it is not a checkpoint, or truncated or damaged"):
         load_checkpoint(path, ARCHITECTURE, RECIPE, dataset())
 
 
 def test_missing(tmp_path):
-    with pytest.raises(InputError, match="No such file or directory; a stopped training leaves it"):
+    with pytest.raises(InputError, match="No such file or directory; a stopped training leaves one"):
         load_checkpoint(tmp_path / "none.npz", ARCHITECTURE, RECIPE, dataset())
+
+
+def edit(path, arrays=None, **values):
+    """Another header or other arrays in the file."""
+    with np.load(path) as file:
+        members = dict(file)
+    header = json.loads(members["header"].tobytes())
+    header["values"] |= values
+    members |= {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)} | (arrays or {})
+    np.savez(path, **{name: array for name, array in members.items() if array is not None})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"step": -1}, r"the step must be 0\.\.15, not -1"),
+        ({"step": 16}, r"the step must be 0\.\.15, not 16"),
+        ({"step": "7"}, "the step must be"),
+        ({"step": 8}, "there must be a loss for each of 3 steps"),
+        ({"losses": [1, 2]}, "there must be a loss for each of 2 steps"),
+        ({"losses": None}, "it is not a state of this training"),
+        ({"history": []}, "the history must have one entry for each of 1 epochs"),
+        ({"history": [{"epoch": 1}]}, "the history must have one entry"),
+        ({"generator": {}}, "it is not a state of this training"),
+        ({"generator": {"bit_generator": "MT19937"}}, "it is not a state of this training"),
+        ({"arrays": {"weights/2.bias": None}}, r"2\.bias of the weights is None, must be"),
+        ({"arrays": {"weights/2.bias": np.zeros(4, np.float32)}}, r"2\.bias of the weights is \(\(4,\)"),
+        ({"arrays": {"weights/2.bias": np.zeros(3)}}, r"2\.bias of the weights is \(\(3,\), dtype\('float64'\)"),
+        ({"arrays": {"best/2.bias": np.zeros(3, np.float32)}}, r"2\.weight of the best is None"),
+        ({"arrays": {"averages/x": np.zeros(3)}}, "of the averages is"),
+        ({"arrays": {"optimizer/steps": np.zeros(3)}}, "steps in the state of an optimizer must be"),
+        ({"arrays": {"other/x": np.zeros(3)}}, "'other' is missing"),
+    ],
+)
+def test_a_damaged_state_is_refused_before_the_training_goes_on(path, values, message):
+    edit(path, **values)
+    start = load_checkpoint(path, ARCHITECTURE, RECIPE, dataset())
+    with pytest.raises(InputError, match=f"cannot resume: .*{message}"):
+        training().restore(*start)
+
+
+def test_refuses_a_checkpoint_that_is_compressed(path):
+    with np.load(path) as file:
+        np.savez_compressed(path.with_suffix(".other.npz"), **dict(file))
+    with pytest.raises(InputError, match="its members are compressed"):
+        load_checkpoint(path.with_suffix(".other.npz"), ARCHITECTURE, RECIPE, dataset())

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from fuzz import npy
 from networks import random_image_network
 
 from sw import network_file
@@ -309,10 +310,21 @@ def object_array():
     return stream.getvalue()
 
 
-def npy_that_claims(shape):
-    stream = io.BytesIO()
-    np.lib.format.write_array_header_1_0(stream, {"descr": "|i1", "fortran_order": False, "shape": shape})
-    return stream.getvalue()
+def name_that_is_no_text(path):
+    data = path.read_bytes()
+    at = data.rindex(b"layer0.shift")  # in the directory
+    flags = data.rindex(b"PK\x01\x02", 0, at) + 9
+    path.write_bytes(data[:flags] + b"\x08" + data[flags + 1 : at] + b"\x99" + data[at + 1 :])
+
+
+def header_bytes(data):
+    """Another member `header`, beside arrays that stay."""
+
+    def damage(path):
+        arrays = read(path)[1]
+        np.savez(path, header=np.frombuffer(data, np.uint8), **arrays)
+
+    return damage
 
 
 def ignore_duplicate(path):
@@ -320,9 +332,18 @@ def ignore_duplicate(path):
         with_member("layer0.bias.npy", b"")(path)
 
 
+def with_input(**changes):
+    def damage(path):
+        header, arrays = read(path)
+        header["input"] |= changes
+        write(path, header, arrays)
+
+    return damage
+
+
 HIDDEN_WEIGHT = np.array([[1, -2, 3, 127], [0, 0, -127, 5]], np.int8)
 DAMAGES = {
-    "missing": (lambda path: path.unlink(), "no such file; `amarray quantize` writes one"),
+    "missing": (lambda path: path.unlink(), "No such file or directory; `amarray quantize` writes one"),
     "a folder": (replaced_by_folder, "it is a folder; name a network file"),
     "empty": (truncated(0), "not a network file, or truncated"),
     "text": (lambda path: path.write_text("hello"), "not a network file, or truncated or damaged"),
@@ -332,7 +353,10 @@ DAMAGES = {
     "a flipped bit": (flipped, r"damaged \(Bad CRC-32 for file 'layer0\.weight\.npy'\)"),
     "compressed": (compressed, "members are compressed"),
     "some other archive": (lambda path: np.savez(path, a=np.zeros(3)), "no member 'header'"),
-    "header is not JSON": (lambda path: np.savez(path, header=np.zeros(9, np.uint8)), "the header is not JSON"),
+    "header is not JSON": (
+        lambda path: np.savez(path, header=np.zeros(9, np.uint8)),
+        "not a network file, .*(codec|Expecting value)",
+    ),
     "header is a list": (lambda path: np.savez(path, header=np.frombuffer(b"[]", np.uint8)), "not a JSON object"),
     "newer format": (with_header(format=3), "format version 3 is not known; this version of amarray reads 1 and 2"),
     "no format": (without("format"), "format version None is not known"),
@@ -342,14 +366,14 @@ DAMAGES = {
     "edited layer": (with_layer(rehash=False, weight_bits=4), "does not match its SHA-256"),
     "edited array": (with_arrays({"layer1.bias": np.array([1, 0])}, rehash=False), "does not match its SHA-256"),
     "edited hash": (with_header(rehash=False, sha256="0" * 64), "does not match its SHA-256"),
-    "no hash": (lambda path: write(path, *without_hash(path), rehash=False), "lacks a field.*'sha256'"),
-    "no input": (without("input"), "lacks a field.*'input'"),
+    "no hash": (lambda path: write(path, *without_hash(path), rehash=False), "not a network file.*'sha256' is missing"),
+    "no input": (without("input"), "not a network file.*'input' is missing"),
     "no layers": (with_header(layers=[]), "member 'layer0.bias' belongs to no layer"),
-    "layers is a number": (with_header(layers=3), "lacks a field or has a wrong one"),
+    "layers is a number": (with_header(layers=3), "not a network file, or truncated or damaged"),
     "unknown kind": (with_layer(kind="attention"), "layer 1 is of unknown kind 'attention'; known are dense, conv2d"),
     "weight bits out of range": (with_layer(weight_bits=9), r"weight_bits must be 2\.\.8, not 9"),
     "weight beyond its bits": (with_layer(weight_bits=2), r"2-bit weight must be -1\.\.1"),
-    "weight bits is text": (with_layer(weight_bits="8"), "lacks a field or has a wrong one"),
+    "weight bits is text": (with_layer(weight_bits="8"), "not a network file, or truncated or damaged"),
     "missing member": (with_arrays({"layer0.shift": None}), r"member 'layer0\.shift' is missing"),
     "unknown member": (with_arrays({"layer2.weight": HIDDEN_WEIGHT}), r"member 'layer2\.weight' belongs to no layer"),
     "wrong dtype": (
@@ -358,12 +382,31 @@ DAMAGES = {
     ),
     "float weights": (with_arrays({"layer0.weight": HIDDEN_WEIGHT.astype(float)}), "must have dtype int8, not float64"),
     "wrong shape": (with_arrays({"layer0.bias": np.zeros(3, np.int64)}), r"bias must have shape \(2,\)"),
-    "objects": (with_member("layer2.weight.npy", object_array()), r"member 'layer2\.weight\.npy' is not a plain array"),
-    "not an array": (with_member("readme.txt", b"hello"), r"member 'readme\.txt' is not a plain array"),
+    "objects": (
+        with_member("layer2.weight.npy", object_array()),
+        r"member 'layer2\.weight\.npy': it is not a plain array",
+    ),
+    "not an array": (with_member("readme.txt", b"hello"), r"member 'readme\.txt': it is not a plain array"),
     "an array of a terabyte": (
-        with_member("x.npy", npy_that_claims((10**12,))),
+        with_member("x.npy", npy("|i1", (10**12,), b"")),
         r"not a plain array of shape \(1000000",
     ),
+    "a name that is no text": (name_that_is_no_text, "codec can't decode byte 0x99"),
+    "negative sizes": (with_member("x.npy", npy("|i1", (-1, -1), b"1")), "'x.npy': it is not a plain array"),
+    "sizes that overflow": (with_member("x.npy", npy("|i1", (0, 2**63 - 1, 4), b"")), "not a network file.*damaged"),
+    "100 dimensions": (with_member("x.npy", npy("|i1", (1,) * 100, b"1")), "not a network file.*dimension"),
+    "a member of nothing": (with_member("x.npy", npy("|V0", (1,), b"")), "'x.npy': it is not a plain array"),
+    "a header of brackets": (with_member("x.npy", npy("|i1", "(" * 5000, b"1")), "'x.npy': it is not a plain array"),
+    "JSON nested deep": (header_bytes(b"[" * 10**5), "not a network file.*nested too deep"),
+    "JSON in UTF-16": (header_bytes('{"format": 1}'.encode("utf-16")), "codec can't decode"),
+    "JSON of 2 MiB": (header_bytes(b" " * 2**21), "at most 1048576 bytes, not 2097152"),
+    "a key twice": (header_bytes(b'{"format": 1, "format": 1}'), "a key must occur once, not twice as 'format' does"),
+    "long layers": (with_header(layers=[{"kind": "maxpool"}] * 1001), "layers of a network must be at most 1000"),
+    "a scale that is an integer": (with_input(scale=1), "not written as amarray writes it, such as 1 where 1.0 is due"),
+    "an image of 2^64 pixels": (with_input(shape=[2**32, 2**32, 1]), "pixels of an image must be at most 16777216"),
+    "an image of -1 pixels": (with_input(shape=[-1, 2, 2]), "each at least 1"),
+    "an image of true pixels": (with_input(shape=[True, 2, 2]), "each at least 1"),
+    "a scale of 400 digits": (with_input(scale=10**400), "an integer must have at most 128 bits"),
     "twice the same member": (ignore_duplicate, "a member occurs twice"),
 }
 
@@ -372,11 +415,11 @@ WEIGHT = np.ones((2, 1, 1, 1), np.int8)
 DAMAGES_OF_GRAPH = {
     "format version 1": (with_header(format=1), "lacks a field or has a wrong one|format version 1 is not that of"),
     "unknown kind": (with_layer_of_graph(3, kind="softmax"), "layer 3 is of unknown kind 'softmax'"),
-    "another kind": (with_layer_of_graph(3, kind="avgpool"), "lacks a field or has a wrong one: 'requantize'"),
-    "pool that requantizes": (with_layer_of_graph(3, requantize=None), "wrong one.*unexpected .*'requantize'"),
-    "field of another kind": (with_layer_of_graph(2, stride=1), "wrong one.*unexpected .*'stride'"),
-    "field too many": (with_layer_of_graph(0, dilation=1), "wrong one.*unexpected .*'dilation'"),
-    "no other": (with_layer_of_graph(2, without=["other"]), "wrong one.*missing .*'other'"),
+    "another kind": (with_layer_of_graph(3, kind="avgpool"), "not a network file, .*'requantize' is missing"),
+    "pool that requantizes": (with_layer_of_graph(3, requantize=None), "not a network file.*unexpected .*'requantize'"),
+    "field of another kind": (with_layer_of_graph(2, stride=1), "not a network file.*unexpected .*'stride'"),
+    "field too many": (with_layer_of_graph(0, dilation=1), "not a network file.*unexpected .*'dilation'"),
+    "no other": (with_layer_of_graph(2, without=["other"]), "not a network file.*missing .*'other'"),
     "no requantize": (with_layer_of_graph(4, without=["requantize"]), "'layer4.multiplier' belongs to no layer"),
     "stride 0": (with_layer_of_graph(0, stride=0), "stride must be an integer of at least 1, not 0"),
     "stride is text": (with_layer_of_graph(3, stride="2"), "stride must be an integer of at least 1, not '2'"),
@@ -391,6 +434,12 @@ DAMAGES_OF_GRAPH = {
     "edited array": (with_arrays({"layer2.weight": np.array([3, 2], np.int8)}, rehash=False), "match its SHA-256"),
     "missing operands": (with_arrays({"layer2.weight": None}), r"member 'layer2\.weight' is missing"),
     "missing shift of a mean": (with_arrays({"layer6.shift": None}), r"member 'layer6\.shift' is missing"),
+    "a huge border": (with_layer_of_graph(0, padding=10**9), "its padding included, must be at most 16777216"),
+    "a border that overflows": (
+        with_layer_of_graph(0, padding=2**62),
+        "its padding included, must be at most 16777216",
+    ),
+    "stride left to default": (with_layer_of_graph(6, stride=None), "not written as amarray writes it"),
     "weight of a pool": (with_arrays({"layer3.weight": WEIGHT}), r"member 'layer3\.weight' belongs to no layer"),
     "bias of a sum": (with_arrays({"layer2.bias": np.zeros(2, int)}), r"member 'layer2\.bias' belongs to no layer"),
     "dtype of a kernel": (with_arrays({"layer1.weight": WEIGHT.astype(np.int64)}), "must have dtype int8, not int64"),

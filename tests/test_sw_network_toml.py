@@ -38,13 +38,17 @@ def test_name_and_no_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("layers = [", "it is not TOML: "),
+        ("layers = [", "it is not a network in TOML, or truncated or damaged .Invalid value"),
         ("layer = []", "it has no key 'layer'; it has name, layers, recipe"),
         ("layers = 3", "layers must be a list of tables"),
         ("", "layers must be a list of tables"),
         ("name = 3\nlayers = []", "the name of a network must be a word, not 3"),
+        ("layers = " + "[" * 5000, "it is not a network in TOML.*nested too deep"),
+        (TEXT + "seed = " + "9" * 5000, "it is not a network in TOML.*4300 digits"),
+        (TEXT + "seed = 0x" + "f" * 5000, "an integer must have at most 128 bits"),
+        ("layers = [" + "{}," * 1001 + "]", "layers of a network must be at most 1000, not 1001"),
         (TEXT + "speed = 3", "a recipe has no field 'speed'"),
-        (TEXT.replace("3", "0"), r"epochs must be an integer 1\.\.100000, not 0"),
+        (TEXT.replace("3", "0"), r"epochs must be an integer 1\.\.10000, not 0"),
     ],
 )
 def test_refuses(tmp_path, text, message):

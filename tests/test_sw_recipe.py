@@ -24,7 +24,7 @@ def test_missing_fields_keep_their_defaults():
     [
         ({"optimizer": "Adam"}, "optimizer must be one of sgd, .*adamw, not 'Adam'"),
         ({"schedule": 3}, "schedule must be one of .*, not 3"),
-        ({"epochs": 0}, r"epochs must be an integer 1\.\.100000, not 0"),
+        ({"epochs": 0}, r"epochs must be an integer 1\.\.10000, not 0"),
         ({"epochs": 1.5}, "epochs must be an integer .*, not 1.5"),
         ({"batch_size": True}, "batch_size must be an integer .*, not True"),
         ({"seed": -1}, "seed must be an integer .*, not -1"),

@@ -35,6 +35,8 @@ LOAD_ERRORS = {
 """Why a load image is refused."""
 
 
+MOST_LOGIT_BYTES = 8
+"""More than any array has."""
 MOST_NOISE = 4096
 """Bytes before an answer that are dropped."""
 
@@ -103,16 +105,19 @@ class Driver:
     """
 
     def __init__(self, port: Port):
-        self._port = port
+        self._port, self._sent = port, b""
 
     def ask(self, command: int, payload: bytes = b"") -> bytes:
         """Send one request; returns the payload of its answer behind the status."""
-        self._port.write(encode(command, payload))
+        self._sent = encode(command, payload)
+        self._port.write(self._sent)
         return self.answer(command)
 
     def answer(self, command: int) -> bytes:
         """Receive the answer to a command that was sent; returns its payload behind the status."""
         header = self._read_header()
+        if not header[1] & ANSWER and header == self._sent[:HEADER_BYTES]:
+            raise LinkError("what comes back is what was sent: an echo or a loop; is the port that of the board?")
         rest = self._port.read(length(header) + CHECKSUM_BYTES)
         if len(rest) < length(header) + CHECKSUM_BYTES:
             raise LinkError(f"the board's answer ends after {len(rest)} of {length(header) + CHECKSUM_BYTES} bytes")
@@ -131,8 +136,12 @@ class Driver:
         for name, size in INFO_FIELDS.items():
             values[name] = int.from_bytes(payload[at : at + size], "little")
             at += size
-        if values["version"] != VERSION or at != len(payload):
+        if values["version"] != VERSION:
             raise LinkError(f"the board speaks version {values['version']} of the protocol, this driver {VERSION}")
+        if at != len(payload) or not values["buffer_bytes"] or not values["clock_hz"]:
+            raise LinkError("what the board says of itself makes no sense")
+        if not 1 <= values["taps"] <= values["image_bytes"] or not 1 <= values["logit_bytes"] <= MOST_LOGIT_BYTES:
+            raise LinkError("what the board says of itself makes no sense")
         return Info(**values | {"reloadable": bool(values["reloadable"])})
 
     def reset(self) -> None:
@@ -148,14 +157,23 @@ class Driver:
                 f"board, not {len(data)}"
             )
         answer = self.ask(Command.IMAGE, data.ljust(info.image_bytes, b"\0"))
-        logits, label = answer[:-LABEL_BYTES], answer[-LABEL_BYTES:]
+        logits, label = answer[:-LABEL_BYTES], int.from_bytes(answer[-LABEL_BYTES:], "little")
+        if not logits or len(logits) % info.logit_bytes or label >= len(logits) // info.logit_bytes:
+            raise LinkError(
+                f"the board's answer to an image has {len(answer)} bytes and label {label}; must have "
+                f"{info.logit_bytes} for each class and {LABEL_BYTES} for the label"
+            )
         words = [logits[at : at + info.logit_bytes] for at in range(0, len(logits), info.logit_bytes)]
         values = [int.from_bytes(word, "little", signed=True) for word in words]
-        return Result(int.from_bytes(label, "little"), np.array(values, dtype=np.int64))
+        return Result(label, np.array(values, dtype=np.int64))
 
     def counters(self) -> dict[str, int]:
         """The accelerator's counters, see hw.accelerator.Counters."""
         answer = self.ask(Command.COUNTERS)
+        if len(answer) != COUNTER_BYTES * len(Counters.NAMES):
+            raise LinkError(
+                f"the board's counters have {len(answer)} bytes; must be {len(Counters.NAMES)} of {COUNTER_BYTES} each"
+            )
         words = [answer[at : at + COUNTER_BYTES] for at in range(0, len(answer), COUNTER_BYTES)]
         return dict(zip(Counters.NAMES, (int.from_bytes(word, "little") for word in words), strict=True))
 
