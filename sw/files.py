@@ -175,8 +175,8 @@ def _writable(path: Path, temporary: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        of_another = temporary is not None and error.filename is not None
-        if of_another and not str(error.filename).startswith(str(temporary)):
+        named = [str(name) for name in (error.filename, error.filename2) if name is not None]  # of a copy both
+        if temporary is not None and named and not any(name.startswith(str(temporary)) for name in named):
             raise
         reason = error.strerror or error
         raise TargetError(f"cannot write {path}: {reason}; choose a place you can write to") from error

@@ -1,5 +1,6 @@
 """The command line as a user meets it: each command, its JSON, its errors in one line."""
 
+import errno
 import json
 import re
 
@@ -316,3 +317,22 @@ def test_no_permission_to_write(workplace, capsys, monkeypatch):
     line = fails(capsys, "generate", workplace / "mlp.npz", "-o", workplace / "locked")
     assert "Permission denied" in line
     assert not (workplace / "locked").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "No space left on device; temporary files lie in /scratch",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "x.npz"), "cannot open x.npz: Permission denied"),
+    ],
+)
+def test_an_error_of_the_system_names_a_place(capsys, monkeypatch, error, says):
+    def work(options):
+        raise error
+
+    monkeypatch.setattr("amarray.cli.commands.evaluate", work)
+    monkeypatch.setattr("tempfile.tempdir", "/scratch")
+    assert fails(capsys, "evaluate", "mlp").startswith(f"amarray: {says}")

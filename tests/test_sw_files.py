@@ -202,6 +202,15 @@ def test_an_error_of_another_file_is_told_as_it_is(tmp_path):
         (tmp_path / "source").read_text()
 
 
+def test_a_copy_for_which_there_is_no_room_names_the_place(tmp_path):
+    def copy(path):
+        with replacing_file(path) as temporary:
+            raise OSError(errno.ENOSPC, "No space left on device", "source", None, str(temporary))  # as shutil does
+
+    with pytest.raises(TargetError, match=r"cannot write .*b\.txt: No space left on device"):
+        copy(tmp_path / "b.txt")
+
+
 def test_a_result_whose_place_is_refused_is_kept_beside(tmp_path):
     write_text(tmp_path / "run" / "thesis", "")
     for name in ("run.kept", "run.kept2"):
