@@ -14,13 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from sw.architecture import Architecture
+from sw.data_record import DataRecord
 from sw.errors import InputError
 from sw.files import replacing_folder
 from sw.nn.layers import Sequential
 from sw.recipe import Recipe
 from sw.train import TrainedModel
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+HASHLESS_FORMAT = 2
+"""The format before, whose data have neither hash nor path; it is still read."""
 MARKER = "run.json"
 """The file that marks a folder as ours."""
 WEIGHTS = "model.npz"
@@ -37,7 +40,7 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
         "format": FORMAT_VERSION,
         "architecture": trained.architecture.to_dict(),
         "recipe": trained.recipe.to_dict(),
-        "data": {"name": trained.data, "shape": list(trained.shape), "classes": trained.classes},
+        "data": trained.data.to_json(),
         "history": trained.history,
         "test_accuracy": trained.test_accuracy,
         "numpy": np.__version__,
@@ -49,13 +52,17 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
 
 
 def load_run(folder: Path) -> TrainedModel:
-    """Read a run that `save_run` wrote. Raises InputError where it is missing, damaged or of another version."""
+    """Read a run that `save_run` wrote; in one of format 2 its data have neither hash nor path.
+
+    Raises InputError where it is missing, damaged or of another version.
+    """
     folder = Path(folder)
     try:
         description = json.loads(_read(folder / MARKER))
-        if description["format"] != FORMAT_VERSION:
+        if description["format"] not in (HASHLESS_FORMAT, FORMAT_VERSION):
             raise InputError(
-                f"format version {description['format']!r} is not known; must be {FORMAT_VERSION}; train again"
+                f"format version {description['format']!r} is not known; must be {HASHLESS_FORMAT} or "
+                f"{FORMAT_VERSION}; train again"
             )
         weights = _read(folder / WEIGHTS)
         if hashlib.sha256(weights).hexdigest() != description["model_sha256"]:
@@ -64,16 +71,15 @@ def load_run(folder: Path) -> TrainedModel:
             )
         architecture = Architecture(**description["architecture"])
         recipe = Recipe.from_dict(description["recipe"])
-        data = description["data"]
-        shape, classes = tuple(data["shape"]), data["classes"]
-        model = architecture.build(shape, classes, np.random.default_rng(recipe.seed))
+        hashless = {"sha256": None, "path": None} if description["format"] == HASHLESS_FORMAT else {}
+        data = DataRecord.from_json(description["data"] | hashless)
+        model = architecture.build(data.shape, data.classes, np.random.default_rng(recipe.seed))
         with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
             for name, tensor in _kept(model).items():
                 tensor.data = _checked(name, arrays[name], tensor.data)
         model.set_training(False)
-        of_data = {"shape": shape, "classes": classes, "data": data["name"]}
         results = {"history": description["history"], "test_accuracy": description["test_accuracy"]}
-        return TrainedModel(architecture, recipe, model=model, **of_data, **results)
+        return TrainedModel(architecture, recipe, data, model, **results)
     except InputError as error:
         raise InputError(f"cannot load run {folder}: {error}") from error
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:

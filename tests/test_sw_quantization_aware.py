@@ -1,5 +1,6 @@
 """sw/quantization/aware.py: training under quantization makes a coarse network better, and repeats bit for bit."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -61,6 +62,12 @@ def test_the_trained_model_stays_and_the_result_repeats(trained):
     assert network_file.digest(networks[0]) == network_file.digest(networks[1])
     for name, tensor in trained.model.parameters().items():
         np.testing.assert_array_equal(tensor.data, before[name])
+
+
+def test_the_network_records_the_data_that_it_was_trained_on_with(trained):
+    other = dataclasses.replace(DATA, name="other", test_labels=DATA.test_labels[::-1].copy())
+    network = fine_tune(trained, Settings(), TUNING.changed({"epochs": 1}), other, calibration_images=100)
+    assert network.data == other.record != trained.data
 
 
 def test_notes(trained):

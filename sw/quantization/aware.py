@@ -41,4 +41,4 @@ def fine_tune(
     training = Training(model, recipe, dataset, teacher or trained.logits)
     run_to_end(training, watch)
     notes = run_notes(trained, settings, images) | {"fine_tuning": recipe.to_dict(), "history": training.history}
-    return model.to_network(trained.architecture.name, notes)
+    return model.to_network(trained.architecture.name, notes, dataset.record)
