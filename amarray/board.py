@@ -3,14 +3,16 @@
 import argparse
 import os
 import re
+import shlex
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from amarray.data import load_data
+from amarray.data import Reader, choose_data, load_data
 from amarray.fpga import clock_notes
+from amarray.networks import load_network
 from amarray.progress import bar
 from hw import build as builds
 from hw.fpga import tools
@@ -23,11 +25,10 @@ from hw.fpga.place import check_fit, place
 from hw.fpga.synth import synthesize, usable_clock
 from hw.verilog import convert
 from hw.yosys import ToolError
-from sw import network_file
 from sw.errors import InputError
 from sw.files import check_file
 from sw.golden import infer
-from sw.shipped import network_path
+from sw.network import Network
 
 PATIENCE = 1.0
 """Seconds that a read from the board waits, besides the silence that ends a frame."""
@@ -112,14 +113,17 @@ def bitstream(options: argparse.Namespace) -> dict:
         "images_per_second": plan.mhz * 1e6 / build.compiled.schedule.round_cycles,
         "notes": clock_notes(device),
         "file": str(output),
-        "loader": f"{board.loader} {output}",
+        "loader": f"{board.loader} {shlex.quote(str(output))}",
     }
 
 
 def run(options: argparse.Namespace) -> dict:
     """`amarray run`."""
-    pixels = read_image(options.image, options.data)
-    network = network_file.load(network_path(options.network)) if options.network else None
+    network = load_network(options.network) if options.network else None
+    if options.image.isdecimal():
+        pixels, data, notes = _test_image(options, network)
+    else:
+        pixels, data, notes = read_image(Path(options.image)), None, []
     load_image = Path(options.load).read_bytes() if options.load else None
     port = open_port(options.port, options.baud)
     try:
@@ -136,6 +140,8 @@ def run(options: argparse.Namespace) -> dict:
     answer = {
         "port": options.port,
         "image": options.image,
+        "data": data,
+        "notes": notes,
         "label": result.label,
         "logits": result.logits.tolist(),
         "counters": counters,
@@ -171,16 +177,22 @@ def open_port(name: str, baud: int) -> SerialLine:
     return SerialLine(port)
 
 
-def read_image(name: str, data: str | None) -> np.ndarray:
-    """(height, width, channels) uint8 pixels: a test image by its number, a .npy or a binary .pgm file."""
-    if name.isdecimal():
-        images = load_data(data).test_images
-        if int(name) >= len(images):
-            raise InputError(f"image must be 0..{len(images) - 1}, not {name}")
-        return images[int(name)]
-    path = Path(name)
+def _test_image(options: argparse.Namespace, network: Network | None) -> tuple[np.ndarray, str, list[str]]:
+    """The test image of a number, the name of its data and what must be said of them."""
+    if network is None:
+        dataset, notes = load_data(options.data), []
+    else:
+        dataset, notes = choose_data(options.data, Reader.of_network(f"network {options.network}", network))
+    images, index = dataset.test_images, int(options.image)
+    if index >= len(images):
+        raise InputError(f"image must be 0..{len(images) - 1}, not {options.image}")
+    return images[index], dataset.name, notes
+
+
+def read_image(path: Path) -> np.ndarray:
+    """(height, width, channels) uint8 pixels of a .npy or a binary .pgm file."""
     if path.suffix not in (".npy", ".pgm"):
-        raise InputError(f"image must be the number of a test image, a .npy or a .pgm file, not {name}")
+        raise InputError(f"image must be the number of a test image, a .npy or a .pgm file, not {path}")
     pixels = _read_npy(path) if path.suffix == ".npy" else _read_pgm(path)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise InputError(f"{path} must hold (height, width) or (height, width, channels) uint8 pixels")

@@ -33,7 +33,7 @@ def demo(options: argparse.Namespace) -> dict:
     folder = Path(options.output)
     console = Console(stderr=True)
     steps = Steps(folder, lambda line: console.print(line, highlight=False, soft_wrap=True))
-    architecture, _ = read_network_toml(toml_path("mlp"))
+    architecture, *_ = read_network_toml(toml_path("mlp"))
     recipe = Recipe(seed=options.seed, epochs=options.epochs)  # a short one, for the demo is to end soon
     settings = Settings()
     with bar("read MNIST: 70,000 images, MD5 checked", None, ""):
@@ -106,6 +106,7 @@ def _summary(folder, options, steps, trained, quantized, generated, simulated, s
     )
     return {
         "network": quantized["name"],
+        "data": trained["data"],
         "lanes": options.lanes,
         "taps": options.taps,
         "pixels": options.pixels,

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from amarray.networks import load_network
 from sw import network_file
 from sw.export import c_source, memory_images, onnx_model, plain_arrays
 from sw.network import Network
-from sw.shipped import network_path
 
 FORMATS: dict[str, Callable[[Network, Path], None]] = {
     "npz": plain_arrays.write,
@@ -23,7 +23,7 @@ FORMATS: dict[str, Callable[[Network, Path], None]] = {
 def export(options: argparse.Namespace) -> dict:
     """`amarray export`."""
     path = Path(options.output)
-    network = network_file.load(network_path(options.network))
+    network = load_network(options.network)
     FORMATS[options.format](network, path)
     files = sorted(file for file in path.iterdir() if not file.name.startswith(".")) if path.is_dir() else [path]
     return {

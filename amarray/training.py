@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from amarray.data import load_data
+from amarray.data import Reader, data_option, fits, load_data
 from amarray.progress import bar
 from sw import train as training
 from sw.architecture import Architecture, parameter_count
@@ -18,8 +18,8 @@ from sw.errors import InputError
 from sw.network_toml import read_network_toml
 from sw.recipe import Recipe
 from sw.run_folder import load_run, save_run
-from sw.shipped import run_path, toml_path
-from sw.train import Progress, Training
+from sw.shipped import NAMES, run_path, toml_path
+from sw.train import Progress, Teacher, Training
 
 CHECKPOINT_SECONDS = 30
 """At the end of an epoch a checkpoint is written if the last one is older: what a crash can cost."""
@@ -29,12 +29,15 @@ FIELDS = ("seed", "epochs", "batch_size", "learning_rate", "shift")
 
 def train(options: argparse.Namespace) -> dict:
     """`amarray train`."""
-    architecture, recipe = read_network_toml(toml_path(options.model))
-    given = {name: getattr(options, name) for name in FIELDS}
-    changes = {name: value for name, value in given.items() if value is not None}
-    recipe = recipe.changed(changes | assignments(options.set))
+    architecture, recipe, given = read_network_toml(toml_path(options.model))
+    given = frozenset() if options.model in NAMES else given  # what a shipped recipe gives suits MNIST alone
+    changes = {name: getattr(options, name) for name in FIELDS if getattr(options, name) is not None}
+    changes |= assignments(options.set)
+    dataset = load_data(options.data)
+    recipe, notes = recipe.changed(changes).fitted(len(dataset.train_images), given | set(changes))
     folder = Path(options.output or f"runs/{architecture.name}")
-    return train_run(architecture, recipe, load_data(options.data), folder, resume=options.resume)
+    result = train_run(architecture, recipe, dataset, folder, resume=options.resume)
+    return result | {"notes": notes + result["notes"]}
 
 
 def train_run(
@@ -45,7 +48,7 @@ def train_run(
     Raises KeyboardInterrupt where it is stopped, after the checkpoint is written.
     """
     checkpoint = folder.with_name(f"{folder.name}.checkpoint.npz")
-    teacher = load_run(run_path(recipe.teacher)).logits if recipe.teacher else None
+    teacher, notes = load_teacher(recipe.teacher, dataset, dataset.classes)
     start = None
     if resume:
         start = load_checkpoint(checkpoint, architecture, recipe, dataset)
@@ -80,7 +83,23 @@ def train_run(
         "validation_accuracy": trained.history[-1]["validation_accuracy"],
         "float_accuracy": trained.test_accuracy,
         "run": str(folder),
+        "data_option": data_option(dataset.record),
+        "notes": notes,
     }
+
+
+def load_teacher(name: str, dataset: Dataset, classes: int) -> tuple[Teacher | None, list[str]]:
+    """The run that a recipe names as its teacher, if any, and what must be said about its data.
+
+    Raises InputError where it reads other images than these, or knows not as many classes as its pupil.
+    """
+    if not name:
+        return None, []
+    teacher = load_run(run_path(name))
+    notes = fits(dataset, Reader.of_run(name, teacher))
+    if teacher.data.classes != classes:
+        raise InputError(f"teacher {name} knows {teacher.data.classes} classes; must know {classes}, as its pupil")
+    return teacher.logits, notes
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class Dataset:
     Parameters
     ----------
     name: what reports call it.
-    path: what the user called it; None where it is in no folder.
+    path: what the user called it, word for word; None where it is in no folder.
     known_sha256: `sha256`, where the reader knows it and need not compute it.
 
     Raises InputError where images and labels do not fit together.
@@ -83,20 +83,20 @@ class Dataset:
         return DataRecord(self.name, self.sha256, self.shape, self.classes, path)
 
 
-def load_folder(folder: Path) -> Dataset:
+def load_folder(folder: Path | str) -> Dataset:
     """The data set in a folder of four IDX files, plain or gzipped, called as MNIST's, Fashion-MNIST's or EMNIST's.
 
     A file belongs to the training part where its name has "train" in it, to the test part where it has "t10k" or
     "test"; it holds labels where it has "labels" in it, images where it has "images". Images are (n, height, width)
     or (n, height, width, channels). Raises InputError where a file is missing, named twice, or damaged.
     """
-    folder = Path(folder)
+    path, folder = str(folder), Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name one with four IDX files, called as those of MNIST")
     files = sorted(path for path in folder.iterdir() if path.is_file())
     arrays = [idx.read(_find(files, folder, part, kind)) for part in PARTS for kind in ("images", "labels")]
     images = [array[..., None] if array.ndim == 3 else array for array in arrays[::2]]
-    return Dataset(images[0], arrays[1], images[1], arrays[3], name=_name(folder), path=str(folder))
+    return Dataset(images[0], arrays[1], images[1], arrays[3], name=_name(folder), path=path)
 
 
 def _name(folder: Path) -> str:

@@ -286,7 +286,8 @@ def split(recipe: Recipe, count: int) -> tuple[np.ndarray, np.ndarray]:
     if kept < recipe.batch_size:
         raise InputError(
             f"{count} training images less {recipe.validation_images} for validation leave {kept}; "
-            f"must leave at least one batch of {recipe.batch_size}"
+            f"must leave at least one batch of {recipe.batch_size}: change one with --set validation_images=N or "
+            f"--set batch_size=N"
         )
     rows = np.random.default_rng(recipe.seed).permutation(count)
     return rows[recipe.validation_images :], rows[: recipe.validation_images]

@@ -51,7 +51,7 @@ def dataset():
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_run_is_what_its_file_describes(name):
-    architecture, recipe = read_network_toml(toml_path(name))
+    architecture, recipe, _ = read_network_toml(toml_path(name))
     run = load_run(run_path(name))
     assert (run.architecture, run.recipe) == (architecture, recipe)
 
