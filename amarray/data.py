@@ -140,8 +140,8 @@ def _recorded(reader: Reader) -> Dataset:
     if not reader.opens:
         path = "" if record.path is None else f" {shlex.quote(record.path)}, as it says"
         raise InputError(
-            f"{reader.title} was made with {record.name} (SHA-256 {record.sha256[:HASH_BEGIN]}...), not with MNIST, and "
-            f"opens no other data by itself; give --data{path}"
+            f"{reader.title} was made with {record.name} (SHA-256 {record.sha256[:HASH_BEGIN]}...), not with MNIST, "
+            f"and opens no other data by itself; give --data{path}"
         )
     if record.path is None:
         raise InputError(f"{reader.title} was trained on {_described(record)}; name the data with --data")
