@@ -81,11 +81,9 @@ def test_weight_decay_is_that_of_the_recipe():
 def test_few_images_shrink_what_the_user_has_not_chosen(images, given, held_out, batch):
     recipe, notes = Recipe().fitted(images, given)
     assert recipe == Recipe(validation_images=held_out, batch_size=batch)
-    said = [f"validation_images is {held_out}, not 5000, for there are only {images} training images"] * (
-        held_out < 5000
-    )
-    said += [f"batch_size is {batch}, not 512, for there are only {images} training images"] * (batch < 512)
-    assert notes == said
+    shrunk = [f"validation_images is {held_out}, not 5000"] * (held_out < 5000)
+    shrunk += [f"batch_size is {batch}, not 512"] * (batch < 512)
+    assert notes == [f"{change}, for there are only {images} training images" for change in shrunk]
 
 
 def test_a_recipe_is_fitted_once():
