@@ -2,21 +2,17 @@
 
 import json
 import shlex
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from tiny import write_tiny
 
 from amarray.cli import main
 from sw import network_file
-from sw.integer_layers import Dense
-from sw.network import InputContract, Network
+from sw.network import InputContract
 
 FAST = ("--simulator", "amaranth", "--images", "2")
 """What a test adds to `amarray simulate`, to spare itself the compiler and most images."""
-
-OTHER = Network("other", InputContract((1, 4, 1)), (Dense(np.eye(3, 4, dtype=int), [0, 0, 0], 2, None),))
-"""A network that fits into the build, for other images than its; it records no data."""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +48,12 @@ def hint(capsys, *arguments):
     program, *words = shlex.split(line.removeprefix("next: "))
     assert program == "amarray"
     return words
+
+
+def save_other(path):
+    """A network that fits into the build, for other images than its; it records no data."""
+    network = network_file.load("my net.npz")
+    network_file.save(replace(network, input=InputContract((8, 9, 1)), data=None), path)
 
 
 TRAIN = ("train", "tiny.toml", "--data", "my bars", "--epochs", "1", "-o", "my run")
@@ -102,10 +104,10 @@ def test_of_fit_for_latency(capsys):
 
 
 def test_nothing_is_named_where_the_data_are_unknown_or_gone(workplace, capsys):
-    network_file.save(OTHER, "unknown.npz")
+    save_other("unknown.npz")
     text = printed(capsys, "load", "my build", "unknown.npz", "-o", "unknown.load")
     assert "next:" not in text
-    assert "note: the network does not say where its data are: simulate it with --data, images of 1 x 4 x 1" in text
+    assert "note: the network does not say where its data are: simulate it with --data, images of 8 x 9 x 1" in text
     (workplace / "my bars").rename(workplace / "gone")
     try:
         text = printed(capsys, "load", "my build", "my net.npz", "-o", "image.load")
@@ -137,12 +139,12 @@ def test_a_load_image_is_not_the_network_that_is_loaded(capsys):
 
 
 def test_the_images_are_for_the_network_that_is_loaded(capsys):
-    network_file.save(OTHER, "other.npz")
+    save_other("other.npz")
     arguments = ("simulate", "my build", "--load", "other.npz")
     for data, found in (((), "mnist are 28 x 28 x 1 in 10"), (("--data", "my bars"), "my bars are 9 x 8 x 1 in 4")):
         assert main([*arguments, *data]) == 2
         line = capsys.readouterr().err
-        assert f"network other.npz reads images of 1 x 4 x 1 in 3 classes; those of {found} classes" in line
+        assert f"network other.npz reads images of 8 x 9 x 1 in 4 classes; those of {found} classes" in line
 
 
 @pytest.mark.slow
