@@ -150,7 +150,7 @@ def _add_quantize(subparsers) -> None:
     parser.add_argument(
         "-o", "--output", metavar="NETWORK", help="file to write (default: RUN/network.npz, or NAME.npz)"
     )
-    _add_data(parser)
+    _add_data(parser, "those of the run")
     for option, what in (("--weight-bits", "layer with weights"), ("--activation-bits", "layer that requantizes")):
         default = str(getattr(settings, option[2:].replace("-", "_")))
         text = f"2..8, or a list with one for each {what}: 8,4,8 (default: %(default)s)"
@@ -384,8 +384,8 @@ def _add_demo(subparsers) -> None:
     _add_array(parser)
 
 
-def _add_data(parser, default: str = "those it was made with") -> None:
-    text = f"four IDX files, called as MNIST's; mnist is the embedded one (default: {default})"
+def _add_data(parser, default: str = "MNIST, if it is the network's") -> None:
+    text = f"four IDX files, called as MNIST's; `mnist` is the embedded MNIST (default: {default})"
     parser.add_argument("--data", metavar="FOLDER", help=text)
 
 
