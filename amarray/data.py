@@ -5,9 +5,9 @@ opened; a Network file or a build may come from somebody else and never opens on
 enough.
 """
 
+import os
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
 from sw import mnist
 from sw.data_record import DataRecord, images_of
@@ -107,12 +107,12 @@ def simulation_data(network: Network) -> tuple[list[str] | None, list[str]]:
     """
     reader, record = Reader.of_network("the network", network), network.data
     own = images_of(reader.shape, reader.classes)
-    if reader.sha256 is None:
+    if reader.sha256 in (None, mnist.SHA256):
         if reader.shape == mnist.SHAPE and reader.classes >= mnist.CLASSES:
             return [], []
         return None, [f"the network does not say where its data are: simulate it with --data, images of {own}"]
     words = data_option(record)
-    if words is None or (words and not Path(words[1]).is_dir()):
+    if words is None or not os.path.isdir(words[1]):  # Path.is_dir raises for names that are too long
         return None, [
             f"the network's data are not here: simulate it with --data, {_described(record)}, images of {own}"
         ]
@@ -136,7 +136,9 @@ def _recorded(reader: Reader) -> Dataset:
     """The data that the reader records."""
     record = reader.record
     if record.sha256 == mnist.SHA256:
-        return mnist.load()
+        dataset = mnist.load()
+        fits(dataset, reader)  # whoever wrote the record may have been wrong
+        return dataset
     if not reader.opens:
         path = "" if record.path is None else f" {shlex.quote(record.path)}, as it says"
         raise InputError(

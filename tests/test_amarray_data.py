@@ -135,6 +135,13 @@ def test_a_name_is_not_a_hash():
 
 
 @pytest.mark.parametrize("of", [of_run, of_network])
+def test_a_record_that_claims_the_hash_of_mnist_for_other_images_is_refused(of):
+    for record in (dataclasses.replace(MNIST, shape=(4, 4, 1), classes=3), dataclasses.replace(MNIST, classes=3)):
+        reader = of(record) if of is of_run else of(record, shape=record.shape)
+        assert "those of mnist are 28 x 28 x 1 in 10 classes" in error(choose_data, None, reader)
+
+
+@pytest.mark.parametrize("of", [of_run, of_network])
 def test_other_images_of_the_same_shape_are_taken_with_a_note(of):
     assert choose_data("d", of(own()))[1] == []
     for name in ("same", "fewer"):
@@ -198,6 +205,8 @@ def test_what_is_missing_for_a_simulation_is_said():
     assert simulation_data(network(None, mnist.SHAPE, 10)) == ([], [])
     for net, says in (
         (network(None), "does not say where its data are: simulate it with --data, images of 4 x 4 x 1 in 3 classes"),
+        (network(dataclasses.replace(MNIST, shape=(4, 4, 1), classes=3)), "images of 4 x 4 x 1 in 3 classes"),
+        (network(dataclasses.replace(own(), path="d" * 4096)), "are not here: simulate it with --data, d ("),
         (network(None, mnist.SHAPE, 9), "images of 28 x 28 x 1 in 9 classes"),
         (network(dataclasses.replace(own(), path="gone")), "are not here: simulate it with --data, d (gone, SHA-256 "),
         (network(dataclasses.replace(own(), path=None)), "are not here: simulate it with --data, d (no recorded path"),
