@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from amarray.data import load_data
+from amarray.data import Reader, choose_data, load_data
 from amarray.fpga import clock_notes
+from amarray.networks import load_network
 from amarray.progress import bar
 from hw import build as builds
 from hw.fpga import tools
@@ -24,13 +25,12 @@ from hw.fpga.synth import synthesize, usable_clock
 from hw.load_image import read_load_image
 from hw.verilog import convert
 from hw.yosys import ToolError
-from sw import network_file
 from sw.errors import InputError
 from sw.file_kinds import BITSTREAM
 from sw.files import check_file
 from sw.golden import infer
 from sw.image_file import READERS, read_image_file
-from sw.shipped import network_path
+from sw.network import Network
 
 PATIENCE = 1.0
 """Seconds that a read from the board waits, besides the silence that ends a frame."""
@@ -123,8 +123,11 @@ def bitstream(options: argparse.Namespace) -> dict:
 
 def run(options: argparse.Namespace) -> dict:
     """`amarray run`."""
-    pixels = read_image(options.image, options.data)
-    network = network_file.load(network_path(options.network)) if options.network else None
+    network = load_network(options.network) if options.network else None
+    if options.image.isdecimal():
+        pixels, data, notes = _test_image(options, network)
+    else:
+        pixels, data, notes = read_image(options.image), None, []
     load_image = read_load_image(Path(options.load)) if options.load else None
     port = open_port(options.port, options.baud)
     try:
@@ -141,6 +144,8 @@ def run(options: argparse.Namespace) -> dict:
     answer = {
         "port": options.port,
         "image": options.image,
+        "data": data,
+        "notes": notes,
         "label": result.label,
         "logits": result.logits.tolist(),
         "counters": counters,
@@ -176,13 +181,20 @@ def open_port(name: str, baud: int) -> SerialLine:
     return SerialLine(port)
 
 
-def read_image(name: str, data: str | None) -> np.ndarray:
-    """(height, width, channels) uint8 pixels: a test image by its number, or a file, see sw.image_file."""
-    if not name.isdecimal():
-        if Path(name).suffix not in READERS:
-            raise InputError(f"image must be the number of a test image, a .npy or a .pgm file, not {name}")
-        return read_image_file(Path(name))
-    images = load_data(data).test_images
-    if len(name) > MOST_DIGITS or int(name) >= len(images):
-        raise InputError(f"image must be 0..{len(images) - 1}, not {name}")
-    return images[int(name)]
+def _test_image(options: argparse.Namespace, network: Network | None) -> tuple[np.ndarray, str, list[str]]:
+    """The test image of a number, the name of its data and what must be said of them."""
+    if network is None:
+        dataset, notes = load_data(options.data), []
+    else:
+        dataset, notes = choose_data(options.data, Reader.of_network(f"network {options.network}", network))
+    images, number = dataset.test_images, options.image
+    if len(number) > MOST_DIGITS or int(number) >= len(images):
+        raise InputError(f"image must be 0..{len(images) - 1}, not {number}")
+    return images[int(number)], dataset.name, notes
+
+
+def read_image(name: str) -> np.ndarray:
+    """(height, width, channels) uint8 pixels of a file, see sw.image_file."""
+    if Path(name).suffix not in READERS:
+        raise InputError(f"image must be the number of a test image, a .npy or a .pgm file, not {name}")
+    return read_image_file(Path(name))

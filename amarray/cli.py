@@ -169,7 +169,7 @@ def _add_train(subparsers) -> None:
     parser = _add(subparsers, "train", train, report.show_training, text)
     parser.add_argument("model", metavar="MODEL", help=f"{', '.join(NAMES)}, or a TOML file")
     parser.add_argument("-o", "--output", metavar="RUN", help="folder to write (default: runs/MODEL)")
-    _add_data(parser)
+    _add_data(parser, "mnist")
     parser.add_argument("--seed", type=int, help="of everything random (default: the recipe's, mostly 1)")
     parser.add_argument("--epochs", type=int, help="passes over the images (default: the recipe's)")
     parser.add_argument("--batch-size", type=int, help="images a step (default: the recipe's)")
@@ -189,7 +189,7 @@ def _add_quantize(subparsers) -> None:
     parser.add_argument(
         "-o", "--output", metavar="NETWORK", help="file to write (default: RUN/network.npz, or NAME.npz)"
     )
-    _add_data(parser)
+    _add_data(parser, "those of the run")
     for option, what in (("--weight-bits", "layer with weights"), ("--activation-bits", "layer that requantizes")):
         default = str(getattr(settings, option[2:].replace("-", "_")))
         text = f"2..8, or a list with one for each {what}: 8,4,8 (default: %(default)s)"
@@ -219,9 +219,8 @@ def _add_quantize(subparsers) -> None:
     parser.add_argument(
         "--calibration-images",
         type=int,
-        default=CALIBRATION_IMAGES,
         metavar="N",
-        help="training images that set the activations' scales (default: %(default)s)",
+        help=f"training images that set the activations' scales (default: {CALIBRATION_IMAGES}, or all)",
     )
     parser.add_argument("--aware", action="store_true", help="train on as integers: quantization-aware training")
     parser.add_argument("--seed", type=int, help="of that training (default: the run's)")
@@ -321,7 +320,8 @@ def _add_simulate(subparsers) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder that `amarray generate` wrote")
     _add_edited(parser)
     _add_data(parser)
-    parser.add_argument("--images", type=int, default=1000, metavar="N", help="the first N (default: %(default)s)")
+    text = f"the first N (default: {commands.IMAGES}, or all)"
+    parser.add_argument("--images", type=int, metavar="N", help=text)
     parser.add_argument(
         "--simulator", metavar="NAME", default="verilator", help=f"{', '.join(SIMULATORS)} (default: %(default)s)"
     )
@@ -450,10 +450,9 @@ def _add_edited(parser) -> None:
     parser.add_argument("--edited", action="store_true", help=text)
 
 
-def _add_data(parser) -> None:
-    parser.add_argument(
-        "--data", metavar="FOLDER", help="four IDX files, called as MNIST's (default: the embedded MNIST)"
-    )
+def _add_data(parser, default: str = "MNIST, if it is the network's") -> None:
+    text = f"four IDX files, called as MNIST's; `mnist` is the embedded MNIST (default: {default})"
+    parser.add_argument("--data", metavar="FOLDER", help=text)
 
 
 def _add_array(parser) -> None:

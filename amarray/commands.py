@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from amarray.charts import draw_schedule
-from amarray.data import load_data
+from amarray.data import Reader, choose_data, count, simulation_data
+from amarray.networks import load_network
 from amarray.progress import bar
 from hw import build as builds
 from hw.build import Build, layer_table
@@ -27,12 +28,16 @@ from sw.evaluate import evaluate as evaluate_network
 from sw.file_kinds import LOAD_IMAGE, SVG
 from sw.files import check_file, check_folder, replacing_file
 from sw.network import Network
-from sw.shipped import network_path
+
+IMAGES = 1000
+"""Test images that `amarray simulate` takes unless told otherwise."""
 
 
 def evaluate(options: argparse.Namespace) -> dict:
     """`amarray evaluate`."""
-    return describe(network_file.load(network_path(options.network)), load_data(options.data))
+    network = load_network(options.network)
+    dataset, notes = choose_data(options.data, Reader.of_network(f"network {options.network}", network))
+    return describe(network, dataset) | {"notes": notes}
 
 
 def describe(network: Network, dataset: Dataset) -> dict:
@@ -40,6 +45,7 @@ def describe(network: Network, dataset: Dataset) -> dict:
     evaluation = evaluate_network(network, dataset.test_images, dataset.test_labels)
     return {
         "name": network.name,
+        "data": dataset.name,
         "parameters": network.parameters,
         "float_accuracy": network.notes.get("float_accuracy"),
         "quantized_accuracy": evaluation.accuracy,
@@ -57,7 +63,7 @@ def fit(options: argparse.Namespace) -> dict:
         return fit_device(options)
     if options.speed is not None or options.min_images_per_second is not None:
         raise InputError("--speed and --min-images-per-second need --device")
-    network = network_file.load(network_path(options.network))
+    network = load_network(options.network)
     limits = {"macs": options.macs, "multipliers": options.multipliers, "block_rams": options.block_rams}
     start = time.perf_counter()
     with bar(f"search arrays for {network.name}", None, ""):
@@ -75,7 +81,7 @@ def fit_device(options: argparse.Namespace) -> dict:
     """`amarray fit --device`."""
     if options.multipliers is not None or options.block_rams is not None:
         raise InputError("--multipliers and --block-rams must not come with --device, which has what it has")
-    network, target = network_file.load(network_path(options.network)), device(options.device, options.speed)
+    network, target = load_network(options.network), device(options.device, options.speed)
     start, least = time.perf_counter(), options.min_images_per_second
     if least is not None and not 0 < least < math.inf:
         raise InputError(f"--min-images-per-second must be a number above 0, not {least:g}")
@@ -114,16 +120,17 @@ def generate(options: argparse.Namespace) -> dict:
         if chart.suffix != ".svg":
             raise InputError(f"chart must be a .svg file, not {chart}")
         check_file(chart, SVG, options.force)
-    network = network_file.load(network_path(options.network))
+    network = load_network(options.network)
     if options.array is not None and (options.also or options.reloadable):
         raise InputError("--also and --reloadable must not come with --array: that array is what it is")
     if options.array is not None:
         config = builds.load_array(Path(options.array))
     else:
-        also = tuple(network_file.load(network_path(name)) for name in options.also)
+        also = tuple(load_network(name) for name in options.also)
         config = size_array(network, options.lanes, options.taps, options.pixels, kind=options.schedule, also=also)
         config = replace(config, reloadable=True) if options.reloadable else config
     result = generate_build(network, config, options.schedule, folder)
+    result["data_option"], result["notes"] = simulation_data(network)
     if chart is not None:
         draw_schedule(compile_network(network, config, options.schedule), chart, options.force)
         result["files"][chart.name] = str(chart)
@@ -166,20 +173,24 @@ def load(options: argparse.Namespace) -> dict:
     image = compiled.load_image()
     with replacing_file(output, LOAD_IMAGE, options.force) as temporary:
         temporary.write_bytes(image)
+    words, notes = simulation_data(compiled.network)
     return {
         "build": str(build.folder),
         "network": compiled.network.name,
+        "network_path": options.network,
         "schedule": options.schedule,
         "predicted_cycles_per_image": compiled.schedule.round_cycles,
         "utilization": compiled.utilization,
         "bytes": len(image),
         "file": options.output,
+        "data_option": words,
+        "notes": notes,
     }
 
 
 def compile_for(build: Build, network: str, schedule: str) -> Compiled:
     """Another network for the array of a build. Raises InputError with all reasons where it does not fit."""
-    return compile_network(network_file.load(network_path(network)), build.config, schedule)
+    return compile_network(load_network(network), build.config, schedule)
 
 
 def simulate(options: argparse.Namespace) -> dict:
@@ -187,11 +198,15 @@ def simulate(options: argparse.Namespace) -> dict:
     build = builds.load(Path(options.build), options.edited)
     stalls = {"idle": options.idle, "back_pressure": options.back_pressure, "seed": options.seed}
     waves = Path(options.waves) if options.waves else None
-    simulator, images, note = simulation.choose_simulator(options.simulator, options.images)
     loaded = compile_for(build, options.load, build.compiled.kind) if options.load else None
-    dataset = load_data(options.data)
+    reader = Reader.of_network(f"build {build.folder}", build.network)
+    if loaded is not None:
+        reader = Reader.of_network(f"network {options.load}", loaded.network)
+    dataset, notes = choose_data(options.data, reader)
+    images, few = count(options.images, "--images", IMAGES, len(dataset.test_images), "test images")
+    simulator, images, note = simulation.choose_simulator(options.simulator, images)
     netlist = device(options.netlist) if options.netlist else None
-    return simulate_build(
+    result = simulate_build(
         build,
         dataset,
         images,
@@ -203,6 +218,7 @@ def simulate(options: argparse.Namespace) -> dict:
         netlist=netlist,
         **stalls,
     )
+    return result | {"notes": notes + few}
 
 
 def check_images(images: int, dataset: Dataset) -> None:
@@ -238,6 +254,7 @@ def simulate_build(
         "build": str(build.folder),
         "edited": build.edited,
         "network": network.name,
+        "data": dataset.name,
         "simulator": simulator,
         "note": note,
         "images": images,
@@ -261,11 +278,13 @@ def simulate_build(
 
 def explain(options: argparse.Namespace) -> dict:
     """`amarray explain`."""
-    build, images = builds.load(Path(options.build), options.edited), load_data(options.data).test_images
+    build = builds.load(Path(options.build), options.edited)
+    dataset, notes = choose_data(options.data, Reader.of_network(f"build {build.folder}", build.network))
     waves = Path(options.waves) if options.waves else build.folder / f"explain-{options.image}.vcd"
     with bar(f"compare image {options.image} write by write", None, ""):
-        found = explanation.explain(build, images, options.image, waves, force=options.force)
-    result = {"build": str(build.folder), "edited": build.edited, "image": options.image}
+        found = explanation.explain(build, dataset.test_images, options.image, waves, force=options.force)
+    result = {"build": str(build.folder), "edited": build.edited, "data": dataset.name, "image": options.image}
+    result |= {"notes": notes}
     result |= {"compared": found.compared, "mismatches": 0}
     difference = found.difference
     if difference is None:

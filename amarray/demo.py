@@ -37,7 +37,7 @@ def demo(options: argparse.Namespace) -> dict:
     folder = Path(options.output)
     console = plain_console(stderr=True)
     steps = Steps(lambda line: console.print(line, soft_wrap=True))
-    architecture, _ = read_network_toml(toml_path("mlp"))
+    architecture, *_ = read_network_toml(toml_path("mlp"))
     recipe = Recipe(seed=options.seed, epochs=options.epochs)  # a short one, for the demo is to end soon
     settings = Settings()
     # a network of the same layers, so that an array that does not suit them is refused now, not after the training
@@ -129,6 +129,7 @@ def _summary(folder, options, steps, trained, quantized, generated, simulated, s
     )
     return {
         "network": quantized["name"],
+        "data": trained["data"],
         "lanes": options.lanes,
         "taps": options.taps,
         "pixels": options.pixels,

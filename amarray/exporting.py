@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from amarray.networks import load_network
 from sw import network_file
 from sw.export import c_source, memory_images, onnx_model, plain_arrays
 from sw.file_kinds import ARRAYS, C_HEADER, ONNX, Kind
 from sw.files import check_file, check_folder
 from sw.network import Network
-from sw.shipped import network_path
 
 FILES: dict[str, tuple[Callable[[Network, Path, bool], None], Kind]] = {
     "npz": (plain_arrays.write, ARRAYS),
@@ -29,7 +29,7 @@ def export(options: argparse.Namespace) -> dict:
         check_file(path, kind, options.force)
     else:
         check_folder(path, memory_images.MARKER)
-    network = network_file.load(network_path(options.network))
+    network = load_network(options.network)
     if options.format in FILES:
         write(network, path, options.force)
     else:

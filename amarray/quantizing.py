@@ -7,9 +7,9 @@ from pathlib import Path
 
 from amarray.charts import draw_sweep
 from amarray.commands import describe
-from amarray.data import load_data
+from amarray.data import Reader, choose_data, count
 from amarray.progress import bar
-from amarray.training import assignments
+from amarray.training import assignments, load_teacher
 from sw import network_file
 from sw.dataset import Dataset
 from sw.errors import InputError
@@ -28,7 +28,7 @@ from sw.text import path_word
 from sw.train import TrainedModel
 
 CALIBRATION_IMAGES = 2000
-"""Training images that set the activations' scales."""
+"""Training images that set the activations' scales, unless told otherwise."""
 SWEEP_FILE, SWEEP_CHART = "sweep.json", "sweep.png"
 
 
@@ -43,19 +43,31 @@ def quantize(options: argparse.Namespace) -> dict:
         calibration=options.calibration,
         percentile=options.percentile,
     )
-    folder, dataset = run_path(options.trained), load_data(options.data)
+    folder = run_path(options.trained)
     trained = load_run(folder)
+    dataset, notes = choose_data(options.data, Reader.of_run(options.trained, trained))
+    there = len(dataset.train_images)
+    images, few = count(
+        options.calibration_images, "--calibration-images", CALIBRATION_IMAGES, there, "training images"
+    )
+    notes += few
     given = {"seed": options.seed, "epochs": options.epochs, "learning_rate": options.learning_rate}
     changes = {name: value for name, value in given.items() if value is not None} | assignments(options.set)
     if changes and not options.aware:
         raise InputError(f"{', '.join(changes)} belongs to quantization-aware training; add --aware")
-    recipe = fine_tuning_recipe(trained.recipe).changed(changes) if options.aware else None
+    recipe = None
+    if options.aware:
+        recipe = fine_tuning_recipe(trained.recipe).changed(changes)
+        is_others = trained.data.sha256 not in (None, dataset.sha256)
+        recipe, fitted = recipe.fitted(there, changes if is_others else recipe.to_dict())
+        _, taught = load_teacher(recipe.teacher, dataset, trained.data.classes)
+        notes += fitted + taught
     if options.sweep:
         output = Path(options.output or f"{path_word(trained.architecture.name)}-sweep")
-        return sweep_to(trained, settings, recipe, options.calibration_images, dataset, output)
+        return sweep_to(trained, settings, recipe, images, dataset, output) | {"notes": notes}
     default = Path(f"{options.trained}.npz") if options.trained in NAMES else folder / "network.npz"
     output, force = Path(options.output or default), options.force
-    return quantize_to(trained, settings, recipe, options.calibration_images, dataset, output, force=force)
+    return quantize_to(trained, settings, recipe, images, dataset, output, force=force) | {"notes": notes}
 
 
 def quantize_to(
@@ -110,6 +122,7 @@ def _swept(
     }
     result = {
         "name": trained.architecture.name,
+        "data": dataset.name,
         "float_accuracy": trained.test_accuracy,
         "images": len(dataset.test_images),
         "series": {},
@@ -142,11 +155,9 @@ def fine_tuning_recipe(recipe: Recipe) -> Recipe:
 def _quantized(
     trained: TrainedModel, settings: Settings, recipe: Recipe | None, images: int, dataset: Dataset
 ) -> Network:
-    if not 1 <= images <= len(dataset.train_images):
-        raise InputError(f"calibration images must be 1..{len(dataset.train_images)}, not {images}")
     if recipe is None:
-        return quantize_run(trained, dataset.train_images[:images], settings)
-    teacher = load_run(run_path(recipe.teacher)).logits if recipe.teacher else None
+        return quantize_run(trained, dataset.train_images[:images], settings, dataset.record)
+    teacher, _ = load_teacher(recipe.teacher, dataset, trained.data.classes)
     title = f"train {trained.architecture.name} as integers, seed {recipe.seed}"
     with bar(title, recipe.epochs, "epochs") as update:
         return fine_tune(

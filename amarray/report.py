@@ -7,6 +7,7 @@ from rich.table import Table
 
 from amarray.console import plain_console
 from hw.fpga.devices import RESOURCE_NAMES
+from hw.schedule import SCHEDULES
 
 
 def show_training(result: dict) -> None:
@@ -14,6 +15,7 @@ def show_training(result: dict) -> None:
     _facts(
         f"trained {result['model']}",
         {
+            "data": result["data"],
             "seed, epochs": f"{result['seed']}, {result['epochs']}",
             "loss of the last epoch": f"{result['loss']:.4f}",
             "accuracy on held-out training images": _percent(result["validation_accuracy"]),
@@ -23,15 +25,17 @@ def show_training(result: dict) -> None:
     )
     _notes(result)
     if result["quantizable"]:
-        _next("amarray", "quantize", _path(result["run"]))
+        _next_with_data(result, "amarray", "quantize", _path(result["run"]))
 
 
 def show_quantization(result: dict) -> None:
     """After `amarray quantize`, with or without --sweep."""
     if "series" in result:
         _show_sweep(result)
+        _notes(result)
         return
     _facts(f"quantized {result['name']}", _accuracies(result) | {"network": result["network"]})
+    _notes(result)
     _next("amarray", "generate", _path(result["network"]), "--lanes", "16", "--taps", "8", "-o", "build")
 
 
@@ -41,6 +45,7 @@ def show_evaluation(result: dict) -> None:
     classes = range(len(result["confusion"]))
     rows = [[str(label), *map(str, row)] for label, row in zip(classes, result["confusion"], strict=True)]
     _table("confusion matrix: label down, answer across", ["", *map(str, classes)], rows)
+    _notes(result)
 
 
 def show_export(result: dict) -> None:
@@ -81,7 +86,7 @@ def show_fit(result: dict) -> None:
     )
     if len(front) > SHOWN_ARRAYS:
         _print(f"and {len(front) - SHOWN_ARRAYS} smaller ones; --json lists all")
-    _next_array(result["network"], front[0])
+    _next_array(result, front[0])
 
 
 def show_fit_device(result: dict) -> None:
@@ -119,7 +124,7 @@ def show_fit_device(result: dict) -> None:
         f"{_shape(best)}: {best['cycles']:,} cycles an image, exact; about {best['images_per_second']:,.0f} images "
         f"a second at {best['expected_clock_mhz']:.0f} MHz, which `amarray place` measures"
     )
-    _next_array(result["network"], best)
+    _next_array(result, best)
 
 
 def show_build(result: dict) -> None:
@@ -150,7 +155,8 @@ def show_build(result: dict) -> None:
     ]
     _table("layers", columns, rows)
     _facts("files", result["files"])
-    _next("amarray", "simulate", _path(result["build"]), "--images", "1000")
+    _notes(result)
+    _next_with_data(result, "amarray", "simulate", _path(result["build"]))
 
 
 def show_load(result: dict) -> None:
@@ -161,13 +167,15 @@ def show_load(result: dict) -> None:
         "load image": f"{result['file']}, {result['bytes']:,} bytes",
     }
     _facts(f"{result['network']} for {result['build']}", facts)
-    _next("amarray", "simulate", _path(result["build"]), "--load", _path(result["network"]))
+    _notes(result)
+    _next_with_data(result, "amarray", "simulate", _path(result["build"]), "--load", _path(result["network_path"]))
 
 
 def show_simulation(result: dict) -> None:
     """After `amarray simulate`."""
     _facts(f"{result['build']} in {result['simulator']}", _equality(result) | _cycles(result) | _stalls(result))
     _edited(result)
+    _notes(result)
     if result["mismatches"]:
         _print(f"NOT EQUAL: first differing images {result['first_mismatches']}")
     else:
@@ -183,6 +191,7 @@ def show_explanation(result: dict) -> None:
     """After `amarray explain`."""
     _show_difference(result)
     _edited(result)
+    _notes(result)
 
 
 def _show_difference(result: dict) -> None:
@@ -300,6 +309,7 @@ def show_run(result: dict) -> None:
     facts["cycles of this image"] = f"{cycles:,}, {cycles / clock * 1e6:.1f} us at {clock / 1e6:g} MHz"
     _facts(f"image {result['image']} on {result['port']}", facts)
     _facts("counters since reset", {name: f"{value:,}" for name, value in result["counters"].items()})
+    _notes(result)
 
 
 def show_demo(result: dict) -> None:
@@ -309,6 +319,7 @@ def show_demo(result: dict) -> None:
     _facts(
         f"{result['network']} on {result['array']}",
         {
+            "data": result["data"],
             "float accuracy": _percent(result["float_accuracy"]),
             "quantized accuracy": _percent(result["quantized_accuracy"]),
             **_equality(result),
@@ -369,6 +380,7 @@ def _range(ends: list[int] | None) -> str:
 def _accuracies(result: dict) -> dict[str, str]:
     known = result["float_accuracy"] is not None
     return {
+        "data": result["data"],
         "parameters": f"{result['parameters']:,}",
         "weights, activations": f"{result['weight_bits']} bits, {result['activation_bits']} bits",
         "float accuracy": _percent(result["float_accuracy"]) if known else "not in the file",
@@ -475,9 +487,16 @@ def _shape(array: dict) -> str:
     return f"{array['lanes']} x {array['taps']} x {array['pixels']}"
 
 
-def _next_array(network: str, array: dict) -> None:
+def _next_array(result: dict, array: dict) -> None:
     options = [word for name in ("lanes", "taps", "pixels") for word in (f"--{name}", str(array[name]))]
-    _next("amarray", "generate", _path(network), *options, "-o", "build")
+    options += ["--schedule", result["schedule"]] if result["schedule"] != SCHEDULES[0] else []
+    _next("amarray", "generate", _path(result["network"]), *options, "-o", "build")
+
+
+def _next_with_data(result: dict, *words: str) -> None:
+    """The next command with the words that name its data; none where a note says what is missing for it."""
+    if result["data_option"] is not None:
+        _next(*words, *result["data_option"])
 
 
 def _next(*words: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from numpy.random import default_rng
 
-from amarray.data import load_data
+from amarray.data import Reader, data_option, fits, load_data
 from amarray.progress import bar, say_note
 from amarray.stopping import deferred_stop
 from sw import train as training
@@ -24,9 +24,9 @@ from sw.quantization.stages import structure_faults
 from sw.reading import refusing, toml_value
 from sw.recipe import Recipe
 from sw.run_folder import MARKER, load_run, save_run
-from sw.shipped import run_path, toml_path
+from sw.shipped import NAMES, run_path, toml_path
 from sw.text import path_word
-from sw.train import Progress, TrainedModel, Training
+from sw.train import Progress, Teacher, TrainedModel, Training
 
 CHECKPOINT_SECONDS = 30
 """At the end of an epoch a checkpoint is written if the last one is older: what a crash can cost."""
@@ -36,14 +36,18 @@ FIELDS = ("seed", "epochs", "batch_size", "learning_rate", "shift")
 
 def train(options: argparse.Namespace) -> dict:
     """`amarray train`."""
-    architecture, recipe = read_network_toml(toml_path(options.model))
-    given = {name: getattr(options, name) for name in FIELDS}
-    changes = {name: value for name, value in given.items() if value is not None}
-    recipe = recipe.changed(changes | assignments(options.set))
+    architecture, recipe, given = read_network_toml(toml_path(options.model))
+    given = frozenset() if options.model in NAMES else given  # what a shipped recipe gives suits MNIST alone
+    changes = {name: getattr(options, name) for name in FIELDS if getattr(options, name) is not None}
+    changes |= assignments(options.set)
     folder = Path(options.output or f"runs/{path_word(architecture.name)}")
     check_folder(folder, MARKER)
     check_file(_checkpoint(folder))
-    return train_run(architecture, recipe, load_data(options.data), folder, resume=options.resume)
+    recipe = recipe.changed(changes)
+    dataset = load_data(options.data)
+    recipe, notes = recipe.fitted(len(dataset.train_images), given | set(changes))
+    result = train_run(architecture, recipe, dataset, folder, resume=options.resume)
+    return result | {"notes": notes + result["notes"]}
 
 
 def train_run(
@@ -54,13 +58,14 @@ def train_run(
     Where the folder cannot be written in the end, the run is kept elsewhere. Raises KeyboardInterrupt where it is
     stopped, after the checkpoint is written.
     """
+    teacher, notes = load_teacher(recipe.teacher, dataset, dataset.classes)
     faults = structure_faults(architecture.build(dataset.shape, dataset.classes, default_rng(0)), dataset.shape)
-    notes = [f"`amarray quantize` will refuse this network: {'; '.join(faults)}"] if faults else []
-    for note in notes:
-        say_note(note)
+    if faults:
+        notes.append(f"`amarray quantize` will refuse this network: {'; '.join(faults)}")
+        say_note(notes[-1])
     checkpoint = _checkpoint(folder)
     with locked(folder), deferred_stop() as stopped:
-        trained = _trained(architecture, recipe, dataset, checkpoint, resume, stopped)
+        trained = _trained(architecture, recipe, dataset, teacher, checkpoint, resume, stopped)
         save_or_keep(lambda place: save_run(trained, place), folder)
         with suppress(OSError):  # the run is there, whatever became of its checkpoint
             checkpoint.unlink()
@@ -75,19 +80,34 @@ def train_run(
         "float_accuracy": trained.test_accuracy,
         "run": str(folder),
         "quantizable": not faults,
+        "data_option": data_option(dataset.record),
         "notes": notes,
     }
+
+
+def load_teacher(name: str, dataset: Dataset, classes: int) -> tuple[Teacher | None, list[str]]:
+    """The run that a recipe names as its teacher, if any, and what must be said about its data.
+
+    Raises InputError where it reads other images than these, or knows not as many classes as its pupil.
+    """
+    if not name:
+        return None, []
+    teacher = load_run(run_path(name))
+    notes = fits(dataset, Reader.of_run(name, teacher))
+    if teacher.data.classes != classes:
+        raise InputError(f"teacher {name} knows {teacher.data.classes} classes; must know {classes}, as its pupil")
+    return teacher.logits, notes
 
 
 def _trained(
     architecture: Architecture,
     recipe: Recipe,
     dataset: Dataset,
+    teacher: Teacher | None,
     checkpoint: Path,
     resume: bool,
     stopped: Callable[[], bool],
 ) -> TrainedModel:
-    teacher = load_run(run_path(recipe.teacher)).logits if recipe.teacher else None
     start = None
     if resume:
         start = load_checkpoint(checkpoint, architecture, recipe, dataset)

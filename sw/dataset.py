@@ -1,14 +1,17 @@
 """A data set of labelled images: four arrays, and how to read them from a folder of IDX files."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from sw import idx
+from sw.data_record import DataRecord, is_path
 from sw.errors import InputError
 from sw.limits import check_shape
-from sw.text import check_name
+from sw.text import NAME_LENGTH, check_name
 
 PARTS = {"train": ("train",), "test": ("t10k", "test")}
 """What the name of a file says about its part of the data."""
@@ -21,6 +24,8 @@ class Dataset:
     Parameters
     ----------
     name: what reports call it, 1..100 printable characters.
+    path: what the user called it, word for word; None where it is in no folder.
+    known_sha256: `sha256`, where the reader knows it and need not compute it.
 
     Raises InputError where the name is not such, or images and labels do not fit together.
     """
@@ -29,7 +34,9 @@ class Dataset:
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
-    name: str = "mnist"
+    name: str = "unnamed"
+    path: str | None = None
+    known_sha256: str | None = None
 
     def __post_init__(self):
         check_name(self.name, "a data set")
@@ -62,21 +69,44 @@ class Dataset:
         """Number of classes: the training labels are 0..classes - 1."""
         return int(self.train_labels.max()) + 1
 
+    @cached_property
+    def sha256(self) -> str:
+        """Hash over shapes and bytes of the four arrays, in hexadecimal digits."""
+        if self.known_sha256 is not None:
+            return self.known_sha256
+        content = hashlib.sha256()
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            content.update(f"{array.shape} ".encode())
+            content.update(np.ascontiguousarray(array))
+        return content.hexdigest()
 
-def load_folder(folder: Path) -> Dataset:
+    @property
+    def record(self) -> DataRecord:
+        """What a run or a Network file writes down of it."""
+        path = self.path if is_path(self.path) else None
+        return DataRecord(self.name, self.sha256, self.shape, self.classes, path)
+
+
+def load_folder(folder: Path | str) -> Dataset:
     """The data set in a folder of four IDX files, plain or gzipped, called as MNIST's, Fashion-MNIST's or EMNIST's.
 
     A file belongs to the training part where its name has "train" in it, to the test part where it has "t10k" or
     "test"; it holds labels where it has "labels" in it, images where it has "images". Images are (n, height, width)
     or (n, height, width, channels). Raises InputError where a file is missing, named twice, or damaged.
     """
-    folder = Path(folder)
+    path, folder = str(folder), Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name one with four IDX files, called as those of MNIST")
     files = sorted(path for path in folder.iterdir() if path.is_file())
     arrays = [idx.read(_find(files, folder, part, kind)) for part in PARTS for kind in ("images", "labels")]
     images = [array[..., None] if array.ndim == 3 else array for array in arrays[::2]]
-    return Dataset(images[0], arrays[1], images[1], arrays[3], name=folder.resolve().name)
+    return Dataset(images[0], arrays[1], images[1], arrays[3], name=_name(folder), path=path)
+
+
+def _name(folder: Path) -> str:
+    """The folder's own name, as a record may hold it."""
+    name = "".join(letter if letter.isprintable() else "_" for letter in folder.resolve().name)
+    return name[:NAME_LENGTH] or "data"
 
 
 def _find(files: list[Path], folder: Path, part: str, kind: str) -> Path:

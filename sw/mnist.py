@@ -22,6 +22,9 @@ MD5 = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 """The published MD5 sums of the uncompressed files."""
+NAME = "mnist"
+SHA256 = "f5c9419f3b023472de6fefa4ddb6e358cb3b002274993ea20aed785af87b6b1b"
+"""`Dataset.sha256` of what these MD5 sums are of."""
 
 
 def load(folder: Path = FOLDER) -> Dataset:
@@ -35,6 +38,9 @@ def load(folder: Path = FOLDER) -> Dataset:
         train_labels=train_labels,
         test_images=test_images.reshape(-1, *SHAPE),
         test_labels=test_labels,
+        name=NAME,
+        path=NAME,
+        known_sha256=SHA256,
     )
 
 

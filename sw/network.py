@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import chain
 
 from sw import limits
+from sw.data_record import DataRecord, images_of
 from sw.errors import InputError
 from sw.fixed import Format, signed_bits
 from sw.integer_layer import ACCUMULATOR_BITS, MULTIPLIER_BITS, SHIFT_LIMIT, Layer, Range, Requantize, Shape
@@ -77,6 +78,7 @@ class Network:
     layers: at least one; each reads earlier ones, and each but the last is read. The last one sums, and it is
         the only one of those that sum that does not requantize; its output has the shape (1, 1, classes).
     notes: JSON object for reports (float accuracy, recipe, seed), at most 64 KiB; no part of inference.
+    data: what it was quantized with, of the shape that it reads and of no more classes; None where nobody knows.
 
     Raises InputError with the layer's number where a rule is broken, and where it is larger than sw.limits allows, so
     that every Network infers.
@@ -86,6 +88,7 @@ class Network:
     input: InputContract
     layers: tuple[Layer, ...]
     notes: dict = field(default_factory=dict)
+    data: DataRecord | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -103,6 +106,9 @@ class Network:
         self._check_size()
         for index in range(len(self.layers)):
             self._check_bounds(index)
+        if self.data is not None and (self.data.shape != self.input.shape or self.data.classes > self.classes):
+            own = images_of(self.input.shape, self.classes)
+            raise InputError(f"the network reads images of {own}; its data must be such, not {self.data.images}")
 
     def _check_notes(self) -> None:
         check_json_object(self.notes, "the notes of a network")

@@ -1,6 +1,6 @@
 """The Network file: a quantized network in one file, safe to load and hashed.
 
-An uncompressed .npz archive. Its member `header` holds JSON as uint8: format version, generator, name,
+An uncompressed .npz archive. Its member `header` holds JSON as uint8: format version, generator, data, name,
 input contract, layers with their scalar fields, notes, and a SHA-256. The other members are the layers'
 arrays, `layer0.weight` and so on, each in one fixed dtype. The bytes depend on the network alone (and
 on the generator's version), so the same network gives the same file. Nothing in it is ever executed.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sw.data_record import DataRecord
 from sw.errors import InputError
 from sw.file_kinds import NETWORK
 from sw.files import replacing_file
@@ -42,6 +43,8 @@ MOST_BYTES = 1 << 30
 """Of a file; the largest network has fewer."""
 NUMBERS = 4 * PARAMETERS
 """Of all arrays: beside a bias there are a scale, a multiplier and a shift."""
+UNHASHED = ("generator", "data", "sha256")
+"""Fields of the header that the SHA-256 leaves out: where the network comes from is no part of what it is."""
 
 
 def save(network: Network, path: Path, force: bool = False) -> None:
@@ -51,6 +54,8 @@ def save(network: Network, path: Path, force: bool = False) -> None:
     """
     header, arrays = _describe(network)
     header |= {"generator": {"name": "amarray", "version": _version()}, "sha256": _digest(header, arrays)}
+    if network.data is not None:
+        header["data"] = network.data.to_json()
     members = {"header": np.frombuffer(_canonical(header), np.uint8)} | arrays
     with replacing_file(Path(path), NETWORK, force) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in members.items():
@@ -85,6 +90,7 @@ def load(path: Path) -> Network:
             input=_input(header["input"]),
             layers=tuple(_layer(fields, arrays) for fields, arrays in layers),
             notes=header["notes"],
+            data=DataRecord.from_json(header["data"]) if "data" in header else None,
         )
         if header["format"] != _format_version(network):
             raise InputError(f"format version {header['format']} is not that of its layers, {_format_version(network)}")
@@ -97,7 +103,7 @@ def digest(network: Network) -> str:
     """SHA-256 of the network as hexadecimal digits, the same that its file carries.
 
     It covers the canonical header, notes included, and every array's name, dtype, shape and bytes. It
-    leaves out the generator, so that a network keeps its digest when a later version writes it again.
+    leaves out generator and data, so that a network keeps its digest when a later version writes it again.
     """
     return _digest(*_describe(network))
 
@@ -198,7 +204,7 @@ def _take_arrays(members: dict[str, np.ndarray], index: int, fields: dict) -> di
 
 
 def _check_hash(header: dict, arrays: dict[str, np.ndarray]) -> None:
-    hashed = {key: value for key, value in header.items() if key not in ("generator", "sha256")}
+    hashed = {key: value for key, value in header.items() if key not in UNHASHED}
     if header["sha256"] != _digest(hashed, arrays):
         raise InputError("its content does not match its SHA-256: it was edited or damaged; make it again")
 

@@ -21,8 +21,8 @@ from sw.recipe import Recipe
 TABLES = ("name", "layers", "recipe")
 
 
-def read_network_toml(path: Path) -> tuple[Architecture, Recipe]:
-    """Architecture and recipe; the name is that of the file unless the file says `name`.
+def read_network_toml(path: Path) -> tuple[Architecture, Recipe, frozenset[str]]:
+    """Architecture, recipe, and the fields that the file gives it; the name is the file's unless it says `name`.
 
     Raises InputError where the file is missing, not TOML, above 1 MiB, or has a key that is not known. Takes less than
     200 MiB of memory.
@@ -36,4 +36,5 @@ def read_network_toml(path: Path) -> tuple[Architecture, Recipe]:
         layers, recipe = content.get("layers"), content.get("recipe", {})
         if not isinstance(layers, list) or not isinstance(recipe, dict):
             raise InputError("layers must be a list of tables, and recipe a table")
-        return Architecture(content.get("name", path.stem), tuple(layers)), Recipe.from_dict(recipe)
+        architecture = Architecture(content.get("name", path.stem), tuple(layers))
+        return architecture, Recipe.from_dict(recipe), frozenset(recipe)

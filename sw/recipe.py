@@ -1,7 +1,7 @@
 """The recipe of a training: everything that decides its result beside the network and the data, as JSON values."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sw.augment import Distortion
@@ -24,6 +24,10 @@ SCHEDULES = {
     "cosine": schedules.cosine,
     "one-cycle": schedules.one_cycle,
 }
+
+
+HELD_OUT_SHARE, BATCH_SHARE = 6, 8
+"""Of few images at most a sixth is held out, and at most an eighth of the others makes a batch."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,25 @@ class Recipe:
                     f"a recipe has no field {name!r}; it has {', '.join(known)}{did_you_mean(name, known)}"
                 )
         return dataclasses.replace(self, **values)
+
+    def fitted(self, images: int, given: Collection[str]) -> tuple["Recipe", list[str]]:
+        """The recipe for so many training images, and what must be said about its changes.
+
+        given: names of the fields that stay as they are, for the user has chosen them.
+        """
+        changes, notes = {}, []
+        if "validation_images" not in given:
+            most = max(1, images // HELD_OUT_SHARE)
+            changes["validation_images"] = min(self.validation_images, most)
+        if "batch_size" not in given:
+            most = max(1, (images - changes.get("validation_images", self.validation_images)) // BATCH_SHARE)
+            changes["batch_size"] = min(self.batch_size, most)
+        for name, value in changes.items():
+            if value < getattr(self, name):
+                notes.append(
+                    f"{name} is {value}, not {getattr(self, name)}, for there are only {images} training images"
+                )
+        return self.changed(changes), notes
 
     def to_dict(self) -> dict:
         """All fields as JSON values."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sw.architecture import Architecture
+from sw.data_record import DataRecord
 from sw.errors import InputError
 from sw.files import replacing_folder
 from sw.nn.layers import Sequential
@@ -20,7 +21,9 @@ from sw.reading import MOST_TEXT, archive, json_value, memory, read_bytes, refus
 from sw.recipe import Recipe
 from sw.train import TrainedModel, is_history
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+HASHLESS_FORMAT = 2
+"""The format before, whose data have neither hash nor path; it is still read."""
 MARKER = "run.json"
 """The file that marks a folder as ours."""
 WEIGHTS = "model.npz"
@@ -39,7 +42,7 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
         "format": FORMAT_VERSION,
         "architecture": trained.architecture.to_dict(),
         "recipe": trained.recipe.to_dict(),
-        "data": {"name": trained.data, "shape": list(trained.shape), "classes": trained.classes},
+        "data": trained.data.to_json(),
         "history": trained.history,
         "test_accuracy": trained.test_accuracy,
         "numpy": np.__version__,
@@ -51,16 +54,18 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
 
 
 def load_run(folder: Path) -> TrainedModel:
-    """Read a run that `save_run` wrote. Raises InputError where it is missing, damaged or of another version.
+    """Read a run that `save_run` wrote; in one of format 2 its data have neither hash nor path.
 
-    The weights have MOST_BYTES at most; a model of sw.limits.PARAMETERS takes 2 GiB while it is read.
+    Raises InputError where it is missing, damaged or of another version. The weights have MOST_BYTES at most; a model
+    of sw.limits.PARAMETERS takes 2 GiB while it is read.
     """
     folder = Path(folder)
     with refusing(f"load run {folder}", "a run", "train again"):
         description = json_value(_read(folder / MARKER, MOST_TEXT))
-        if description["format"] != FORMAT_VERSION:
+        if description["format"] not in (HASHLESS_FORMAT, FORMAT_VERSION):
             raise InputError(
-                f"format version {description['format']!r} is not known; must be {FORMAT_VERSION}; train again"
+                f"format version {description['format']!r} is not known; must be {HASHLESS_FORMAT} or "
+                f"{FORMAT_VERSION}; train again"
             )
         weights = _read(folder / WEIGHTS, min(MOST_BYTES, memory() // 4))
         if hashlib.sha256(weights).hexdigest() != description["model_sha256"]:
@@ -69,22 +74,19 @@ def load_run(folder: Path) -> TrainedModel:
             )
         architecture = Architecture(**description["architecture"])
         recipe = Recipe.from_dict(description["recipe"])
-        data = description["data"]
-        shape, classes = tuple(data["shape"]), data["classes"]
-        model = architecture.build(shape, classes, np.random.default_rng(recipe.seed))
+        hashless = {"sha256": None, "path": None} if description["format"] == HASHLESS_FORMAT else {}
+        data = DataRecord.from_json(description["data"] | hashless)
+        model = architecture.build(data.shape, data.classes, np.random.default_rng(recipe.seed))
         arrays = archive(weights)
         for name, tensor in _kept(model).items():
             tensor.data = _checked(name, arrays[name], tensor.data)
         model.set_training(False)
-        _check_results(data["name"], description["history"], description["test_accuracy"])
-        of_data = {"shape": shape, "classes": classes, "data": data["name"]}
-        results = {"history": description["history"], "test_accuracy": description["test_accuracy"]}
-        return TrainedModel(architecture, recipe, model=model, **of_data, **results)
+        history, test_accuracy = description["history"], description["test_accuracy"]
+        _check_results(history, test_accuracy)
+        return TrainedModel(architecture, recipe, data, model, history, test_accuracy)
 
 
-def _check_results(data, history, test_accuracy) -> None:
-    if not isinstance(data, str):
-        raise InputError(f"the name of the data must be a text, not {data!r}")
+def _check_results(history, test_accuracy) -> None:
     if not is_history(history):
         raise InputError(f"the history must have numbers epoch, loss and validation_accuracy of each epoch: {history}")
     if not isinstance(test_accuracy, int | float) or not 0 <= test_accuracy <= 1:

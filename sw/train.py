@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sw.architecture import Architecture
+from sw.data_record import DataRecord
 from sw.dataset import Dataset
 from sw.errors import InputError
 from sw.nn.allocation import keep_freed_memory
@@ -51,7 +52,7 @@ class TrainedModel:
     Attributes
     ----------
     architecture, recipe: what was asked for.
-    shape, classes: of the data it was trained on; data: their name.
+    data: what it was trained on.
     model: the network with its float32 weights.
     history: one dict per epoch: epoch, loss (mean over its steps), validation_accuracy.
     test_accuracy: share of the test images classified rightly, 0..1; measured once, after the last step.
@@ -59,9 +60,7 @@ class TrainedModel:
 
     architecture: Architecture
     recipe: Recipe
-    shape: tuple[int, int, int]
-    classes: int
-    data: str
+    data: DataRecord
     model: Sequential
     history: list[dict]
     test_accuracy: float
@@ -294,10 +293,7 @@ def train(
         training.restore(*start)
     run_to_end(training, watch)
     test_accuracy = accuracy(model, dataset.test_images, dataset.test_labels)
-    of_data = {"shape": dataset.shape, "classes": dataset.classes, "data": dataset.name}
-    return TrainedModel(
-        architecture, recipe, **of_data, model=model, history=training.history, test_accuracy=test_accuracy
-    )
+    return TrainedModel(architecture, recipe, dataset.record, model, training.history, test_accuracy)
 
 
 def run_to_end(training: Training, watch: Callable[[Training, Progress], None] | None = None) -> None:
@@ -317,7 +313,8 @@ def split(recipe: Recipe, count: int) -> tuple[np.ndarray, np.ndarray]:
     if kept < recipe.batch_size:
         raise InputError(
             f"{count} training images less {recipe.validation_images} for validation leave {kept}; "
-            f"must leave at least one batch of {recipe.batch_size}"
+            f"must leave at least one batch of {recipe.batch_size}: change one with --set validation_images=N or "
+            f"--set batch_size=N"
         )
     rows = np.random.default_rng(recipe.seed).permutation(count)
     return rows[recipe.validation_images :], rows[: recipe.validation_images]

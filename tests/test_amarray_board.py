@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,21 @@ def test_run_a_test_image_and_compare(golden_board, capsys):
     assert (code, result["mismatches"]) == (1, 1)
 
 
+def test_run_takes_the_data_of_its_network(golden_board, tmp_path, capsys):
+    arguments = ("run", 17, "--port", "COM3", "--network", tmp_path / "net.npz")
+    network_file.save(MLP, tmp_path / "net.npz")
+    _, result = run_json(capsys, *arguments)
+    assert (result["data"], result["notes"]) == ("mnist", [])
+    network_file.save(replace(MLP, data=None), tmp_path / "net.npz")
+    _, result = run_json(capsys, *arguments)
+    assert "records nothing of its data: MNIST is taken" in result["notes"][0]
+    network_file.save(replace(MLP, data=replace(MLP.data, sha256="0" * 64, path="my digits")), tmp_path / "net.npz")
+    golden_board.closed = False
+    code, line = fails(capsys, *arguments)
+    assert (code, golden_board.closed) == (2, False)
+    assert "not with MNIST, and opens no other data by itself; give --data 'my digits', as it says" in line
+
+
 def test_run_files_and_a_load_image(golden_board, tmp_path, capsys):
     pixels = mnist.load().test_images[3]
     expected = int(infer(MLP, pixels[None], all_taps=False).labels[0])
@@ -102,7 +118,7 @@ def test_run_files_and_a_load_image(golden_board, tmp_path, capsys):
     for name in ("three.npy", "three.pgm"):
         arguments = ("run", tmp_path / name, "--port", "COM3", "--load", tmp_path / "other.load")
         code, result = run_json(capsys, *arguments)
-        assert (code, result["label"]) == (0, expected)
+        assert (code, result["label"], result["data"]) == (0, expected, None)
         assert golden_board.loaded == load_image
 
 

@@ -302,7 +302,9 @@ def test_a_network_of_another_image_shape_is_refused(workplace, tmp_path, capsys
     network = random_network(1, [30, 10])
     assert network.input != InputContract((28, 28, 1))
     network_file.save(network, tmp_path / "other.npz")
-    assert "images must have shape" in fails(capsys, "evaluate", tmp_path / "other.npz")
+    assert "reads images of 1 x 30 x 1 in 10 classes; those of mnist are 28 x 28 x 1 in 10 classes" in fails(
+        capsys, "evaluate", tmp_path / "other.npz"
+    )
 
 
 def test_no_permission_to_write(workplace, capsys, monkeypatch):

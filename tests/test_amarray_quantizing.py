@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import TRAIN, write_tiny
+from tiny import TRAIN, idx_bytes, write_tiny
 
 from amarray import quantizing
 from amarray.cli import main
 from sw import network_file
+from sw.dataset import load_folder
 from sw.locks import locked
 
 
@@ -71,7 +72,7 @@ def test_aware_is_repeatable(capsys):
 
 def test_sweep(folder, capsys):
     result = run_json(capsys, *QUANTIZE, "--sweep", "--aware", "--epochs", "1", "-o", "sweep")
-    assert json.loads((folder / "sweep" / "sweep.json").read_text()) == result
+    assert json.loads((folder / "sweep" / "sweep.json").read_text()) | {"notes": []} == result
     with Image.open(folder / "sweep" / "sweep.png") as picture:
         assert picture.size[0] > 500
     for field in ("weight_bits", "activation_bits"):
@@ -103,7 +104,10 @@ def test_sweep_prints_tables(capsys):
         (("--epochs", "3"), "epochs belongs to quantization-aware training; add --aware"),
         (("--set", "average=0.9"), "average belongs to quantization-aware training; add --aware"),
         (("--weights", "ternary"), "ternary weights need weight_bits 2"),
-        (("--calibration-images", "121"), "calibration images must be 1..120, not 121"),
+        (
+            ("--calibration-images", "121"),
+            "--calibration-images must be 1..120, not 121: there are 120 training images",
+        ),
     ],
 )
 def test_bad_input_is_one_line(capsys, arguments, message):
@@ -182,3 +186,36 @@ def test_a_result_whose_target_is_refused_in_the_end_is_kept(folder, capsys, mon
     assert not any(path.name.startswith(".late") for path in folder.iterdir())
     (folder / "late.npz" / "thesis").unlink()
     (folder / "late.npz").rmdir()
+
+
+def test_the_data_of_the_run_are_taken(capsys):
+    result = run_json(capsys, "quantize", "run", "--aware", "--epochs", "1", "-o", "own.npz")
+    assert result["data"] == "bars"
+    assert result["notes"] == ["there are 120 training images: all are taken, not 2000"]
+    assert network_file.load("own.npz").data.path == "bars"
+
+
+def test_aware_shrinks_the_recipe_of_a_run_to_other_small_data(folder, capsys):
+    write_few(folder / "few")
+    arguments = ("quantize", "run", "--data", "few", "--aware", "--epochs", "1", "-o", "few.npz")
+    notes = run_json(capsys, *arguments)["notes"]
+    assert "was made with other data than few: bars (bars, " in notes[0]
+    assert notes[1:] == [
+        "there are 24 training images: all are taken, not 2000",
+        "validation_images is 4, not 20, for there are only 24 training images",
+        "batch_size is 2, not 20, for there are only 24 training images",
+    ]
+    tuned = network_file.load("few.npz").notes["fine_tuning"]
+    assert (tuned["validation_images"], tuned["batch_size"]) == (4, 2)
+    assert main([*arguments, "--set", "batch_size=21"]) == 2
+    assert "leave 20; must leave at least one batch of 21" in capsys.readouterr().err
+
+
+def write_few(folder):
+    """The first 24 training images of bars, and its test images."""
+    data = load_folder("bars")
+    folder.mkdir()
+    parts = (data.train_images[:24, ..., 0], data.train_labels[:24], data.test_images[..., 0], data.test_labels)
+    names = ("train-images", "train-labels", "t10k-images", "t10k-labels")
+    for name, array in zip(names, parts, strict=True):
+        (folder / name).write_bytes(idx_bytes(array))

@@ -235,3 +235,51 @@ def test_a_stop_after_the_last_step_loses_nothing(folder, capsys, monkeypatch):
     monkeypatch.setattr("sw.train.Training.finish", lambda training: signal.raise_signal(signal.SIGTERM))
     run_json(capsys, *TRAIN, "-o", "run")
     assert load_run(Path("run")).history
+
+
+def test_a_shipped_recipe_shrinks_to_small_data(folder, capsys):
+    result = run_json(capsys, "train", "mlp", "--data", "bars", "--epochs", "1", "--json")
+    assert result["notes"] == [
+        "validation_images is 20, not 1000, for there are only 120 training images",
+        "batch_size is 12, not 512, for there are only 120 training images",
+    ]
+    run = json.loads((folder / "runs" / "mlp" / "run.json").read_text())
+    assert (run["recipe"]["validation_images"], run["recipe"]["batch_size"]) == (20, 12)
+    assert (run["data"]["path"], run["data"]["shape"], run["data"]["classes"]) == ("bars", [9, 8, 1], 4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*TRAIN, "--batch-size", "101"),
+        (*TRAIN, "--set", "validation_images=101"),
+        ("train", "mlp", "--data", "bars", "--batch-size", "101"),
+        ("train", "wishes.toml", "--data", "bars"),
+    ],
+)
+def test_what_the_user_asks_for_does_not_shrink(folder, capsys, arguments):
+    (folder / "wishes.toml").write_text(
+        (folder / "tiny.toml").read_text().replace("batch_size = 20", "batch_size = 101")
+    )
+    assert re.search(
+        r"120 training images less \d+ for validation leave \d+; must leave at least one batch of \d+: "
+        "change one with --set validation_images=N or --set batch_size=N",
+        error(capsys, *arguments),
+    )
+
+
+def test_a_teacher_of_other_images_is_refused(folder, capsys):
+    line = error(capsys, *TRAIN, "--set", "teacher=mlp")
+    assert "run mlp reads images of 28 x 28 x 1 in 10 classes; those of bars are 9 x 8 x 1 in 4 classes" in line
+
+
+def test_a_teacher_of_other_data_is_named(folder, capsys):
+    run_json(capsys, *TRAIN, "-o", "teacher", "--epochs", "1")
+    path = folder / "teacher" / "run.json"
+    description = json.loads(path.read_text())
+    description["data"] |= {"sha256": "ab" * 32, "path": "elsewhere"}
+    path.write_text(json.dumps(description))
+    pupil = run_json(capsys, *TRAIN, "-o", "pupil", "--set", "teacher=teacher", "--epochs", "1")
+    assert pupil["notes"] == [
+        "run teacher was made with other data than bars: bars (elsewhere, SHA-256 abababababab...)"
+    ]

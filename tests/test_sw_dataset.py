@@ -1,11 +1,13 @@
 """sw/dataset.py: folders of IDX files of other sizes and classes, and a reason for each that is refused."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny import idx_bytes
 
+from sw.data_record import DataRecord
 from sw.dataset import Dataset, load_folder
 from sw.errors import InputError
 
@@ -41,6 +43,42 @@ def test_emnist_names_gzip_and_colour(tmp_path):
     for name, array in zip(names, contents, strict=True):
         (tmp_path / name).write_bytes(gzip.compress(idx_bytes(array)))
     assert load_folder(tmp_path).shape == (4, 4, 3)
+
+
+def test_its_record_says_how_to_find_it_and_to_know_others(tmp_path, monkeypatch):
+    write(tmp_path / "signs", arrays())
+    monkeypatch.chdir(tmp_path)
+    data = load_folder(Path("signs"))
+    assert data.record == DataRecord("signs", data.sha256, (5, 7, 1), 3, "signs")
+    assert load_folder(tmp_path / "signs").sha256 == data.sha256
+
+
+@pytest.mark.parametrize("changed", range(4))
+def test_every_array_changes_the_hash(changed):
+    parts = arrays()
+    before = Dataset(parts[0][..., None], parts[1], parts[2][..., None], parts[3]).sha256
+    parts[changed].reshape(-1)[-2] ^= 1
+    assert Dataset(parts[0][..., None], parts[1], parts[2][..., None], parts[3]).sha256 != before
+
+
+def test_the_same_bytes_in_another_shape_have_another_hash():
+    parts = arrays(shape=(4, 6))
+    hashes = {
+        Dataset(parts[0].reshape(-1, *shape), parts[1], parts[2].reshape(-1, *shape), parts[3]).sha256
+        for shape in ((4, 6, 1), (6, 4, 1), (4, 3, 2))
+    }
+    assert len(hashes) == 3
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "path"),
+    [("two\nlines", "two_lines", None), ("n" * 150, "n" * 100, "n" * 150), ("数字", "数字", "数字")],
+)
+def test_a_folder_of_any_name_has_a_record(tmp_path, monkeypatch, folder, name, path):
+    write(tmp_path / folder, arrays())
+    monkeypatch.chdir(tmp_path)
+    record = load_folder(Path(folder)).record
+    assert (record.name, record.path) == (name, path)
 
 
 def test_a_missing_file_is_named(tmp_path):

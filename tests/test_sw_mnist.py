@@ -2,11 +2,13 @@
 
 import gzip
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sw import mnist
+from sw.data_record import DataRecord
 from sw.errors import InputError
 
 
@@ -17,6 +19,12 @@ def test_embedded_data_set():
     assert (data.name, data.shape, data.classes) == ("mnist", mnist.SHAPE, mnist.CLASSES)
     assert data.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(data.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def test_its_hash_is_known_beforehand():
+    data = mnist.load()
+    assert replace(data, known_sha256=None).sha256 == data.sha256 == mnist.SHA256
+    assert data.record == DataRecord("mnist", mnist.SHA256, mnist.SHAPE, mnist.CLASSES, "mnist")
 
 
 @pytest.fixture

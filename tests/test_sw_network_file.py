@@ -12,6 +12,7 @@ from fuzz import npy
 from networks import random_image_network
 
 from sw import network_file
+from sw.data_record import DataRecord
 from sw.errors import InputError
 from sw.fixed import Format
 from sw.integer_layer import Requantize
@@ -54,6 +55,7 @@ def graph():
     return Network("graph", InputContract((6, 5, 1)), layers, {"seed": 1})
 
 
+RECORD = DataRecord("signs", "0123456789abcdef" * 4, (2, 2, 1), 2, "my/signs")
 EXAMPLES = {"chain": example, "graph": graph}
 
 
@@ -167,6 +169,22 @@ def test_numpy_reads_the_archive(path):
     assert header["sha256"] == network_file.digest(example())
 
 
+@pytest.mark.parametrize("data", [RECORD, dataclasses.replace(RECORD, sha256=None, path=None, classes=1)])
+def test_the_data_stand_beside_the_digest(tmp_path, data):
+    network = example(data=data)
+    network_file.save(network, tmp_path / "network.npz")
+    assert network_file.load(tmp_path / "network.npz").data == data
+    header, _ = read(tmp_path / "network.npz")
+    assert (header["data"], header["format"]) == (data.to_json(), 1)
+    assert network_file.digest(network) == network_file.digest(example())
+
+
+def test_a_file_without_data_is_read(path):
+    header, _ = read(path)
+    assert "data" not in header
+    assert network_file.load(path).data is None
+
+
 def test_everything_that_matters_changes_the_digest():
     hidden, last = example().layers
     others = [
@@ -220,7 +238,7 @@ def read(path):
 def write(path, header, arrays, rehash=True):
     """Store a file by hand; with `rehash` its SHA-256 fits, as computed here from the documented rule."""
     if rehash:
-        hashed = {key: value for key, value in header.items() if key not in ("generator", "sha256")}
+        hashed = {key: value for key, value in header.items() if key not in ("generator", "data", "sha256")}
         content = json.dumps(hashed, sort_keys=True, separators=(",", ":")).encode()
         for name in sorted(arrays):
             content += f"{name} {arrays[name].dtype.str} {arrays[name].shape} ".encode() + arrays[name].tobytes()
@@ -343,6 +361,13 @@ def with_input(**changes):
 
 HIDDEN_WEIGHT = np.array([[1, -2, 3, 127], [0, 0, -127, 5]], np.int8)
 DAMAGES = {
+    "data of another shape": (
+        with_header(data=RECORD.to_json() | {"shape": [4, 1, 1]}),
+        "reads images of 2 x 2 x 1 in 2 classes; its data must be such, not 4 x 1 x 1 in 2 classes",
+    ),
+    "data of more classes": (with_header(data=RECORD.to_json() | {"classes": 3}), "not 2 x 2 x 1 in 3 classes"),
+    "data that are no record": (with_header(data=None), "a data set must be described by name, sha256"),
+    "data of a wrong name": (with_header(data=RECORD.to_json() | {"name": "a\nb"}), "must be 1..100 printable"),
     "missing": (lambda path: path.unlink(), "No such file or directory; `amarray quantize` writes one"),
     "a folder": (replaced_by_folder, "it is a folder; name a network file"),
     "empty": (truncated(0), "not a network file, or truncated"),

@@ -23,16 +23,16 @@ def read(tmp_path, text):
 
 
 def test_reads(tmp_path):
-    architecture, recipe = read(tmp_path, TEXT)
+    architecture, recipe, given = read(tmp_path, TEXT)
     assert architecture.name == "mine"
     assert architecture.layers == ({"kind": "flatten"}, {"kind": "dense", "outputs": "classes"})
-    assert recipe == Recipe(epochs=3)
+    assert (recipe, given) == (Recipe(epochs=3), {"epochs"})
 
 
 def test_name_and_no_recipe(tmp_path):
-    architecture, recipe = read(tmp_path, 'name = "other"\nlayers = []')
+    architecture, recipe, given = read(tmp_path, 'name = "other"\nlayers = []')
     assert architecture.name == "other"
-    assert recipe == Recipe()
+    assert (recipe, given) == (Recipe(), set())
 
 
 @pytest.mark.parametrize(

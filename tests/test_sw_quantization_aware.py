@@ -1,5 +1,6 @@
 """sw/quantization/aware.py: training under quantization makes a coarse network better, and repeats bit for bit."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -70,6 +71,12 @@ def test_the_notes_of_many_epochs_stay_short(trained, monkeypatch):
     assert [entry["epoch"] for entry in notes["history"]] == [2]
     entry = {"epoch": TUNING.epochs, "loss": 1 / 3e-99, "validation_accuracy": 0.12345678901234567}
     check_json_object(notes | {"history": [entry] * 400}, "notes")
+
+
+def test_the_network_records_the_data_that_it_was_trained_on_with(trained):
+    other = dataclasses.replace(DATA, name="other", test_labels=DATA.test_labels[::-1].copy())
+    network = fine_tune(trained, Settings(), TUNING.changed({"epochs": 1}), other, calibration_images=100)
+    assert network.data == other.record != trained.data
 
 
 def test_notes(trained):

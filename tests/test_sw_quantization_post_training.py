@@ -9,6 +9,7 @@ from quantized_models import IMAGES, cnn, small_mlp
 
 from sw import golden, mnist, network_file
 from sw.architecture import Architecture
+from sw.data_record import DataRecord
 from sw.errors import InputError
 from sw.fixed import Format, weight_limit
 from sw.nn.layers import Add, AvgPool, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, ReLU, Sequential
@@ -228,8 +229,8 @@ def test_same_model_gives_the_same_network():
 
 def test_notes_tell_where_the_network_comes_from():
     recipe = Recipe(seed=5)
-    architecture = Architecture("mlp", ())
-    trained = TrainedModel(architecture, recipe, (4, 5, 1), 5, "noise", small_mlp(), [], 0.875)
+    architecture, data = Architecture("mlp", ()), DataRecord("noise", "0" * 64, (4, 5, 1), 5, None)
+    trained = TrainedModel(architecture, recipe, data, small_mlp(), [], 0.875)
     network = quantize(trained, IMAGES, Settings(weight_bits=(6, 5, 4)))
     notes = json.loads(json.dumps(network.notes))
     assert notes["float_accuracy"] == 0.875
@@ -237,7 +238,9 @@ def test_notes_tell_where_the_network_comes_from():
     assert notes["recipe"] == recipe.to_dict()
     assert notes["quantization"]["weight_bits"] == [6, 5, 4]
     assert notes["quantization"]["calibration_images"] == 300
-    assert network.name == "mlp"
+    assert (network.name, network.data) == ("mlp", data)
+    other = dataclasses.replace(data, name="silence")
+    assert quantize(trained, IMAGES, Settings(), other).data == other
 
 
 @pytest.mark.parametrize(

@@ -61,3 +61,31 @@ def test_every_optimizer_takes_parameters(name):
 
 def test_weight_decay_is_that_of_the_recipe():
     assert OPTIMIZERS["adamw"]([], Recipe(weight_decay=0.5)).weight_decay == 0.5
+
+
+@pytest.mark.parametrize(
+    ("images", "given", "held_out", "batch"),
+    [
+        (60_000, (), 5000, 512),  # MNIST: as it is
+        (30_000, (), 5000, 512),
+        (29_999, (), 4999, 512),
+        (4915, (), 819, 512),
+        (4914, (), 819, 511),
+        (60, (), 10, 6),
+        (2, (), 1, 1),
+        (60, ("batch_size",), 10, 512),
+        (9000, ("validation_images",), 5000, 500),
+        (60, ("batch_size", "validation_images"), 5000, 512),
+    ],
+)
+def test_few_images_shrink_what_the_user_has_not_chosen(images, given, held_out, batch):
+    recipe, notes = Recipe().fitted(images, given)
+    assert recipe == Recipe(validation_images=held_out, batch_size=batch)
+    shrunk = [f"validation_images is {held_out}, not 5000"] * (held_out < 5000)
+    shrunk += [f"batch_size is {batch}, not 512"] * (batch < 512)
+    assert notes == [f"{change}, for there are only {images} training images" for change in shrunk]
+
+
+def test_a_recipe_is_fitted_once():
+    recipe, _ = Recipe().fitted(60, ())
+    assert recipe.fitted(60, ()) == (recipe, [])

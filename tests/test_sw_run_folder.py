@@ -3,12 +3,14 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
 
 import fuzz
 import numpy as np
 import pytest
 
 from sw.architecture import Architecture
+from sw.data_record import DataRecord
 from sw.errors import InputError
 from sw.recipe import Recipe
 from sw.run_folder import load_run, save_run
@@ -20,6 +22,7 @@ TABLES = (
     {"kind": "batchnorm"},
     {"kind": "dense", "outputs": "classes"},
 )
+DATA = DataRecord("signs", "0123456789abcdef" * 4, (4, 5, 1), 3, "../signs")
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def trained():
     architecture = Architecture("tiny", TABLES)
     model = architecture.build((4, 5, 1), 3, np.random.default_rng(3))
     history = [{"epoch": 1, "loss": 0.1, "validation_accuracy": 0.5}]
-    return TrainedModel(architecture, Recipe(seed=3, epochs=1), (4, 5, 1), 3, "signs", model, history, 0.75)
+    return TrainedModel(architecture, Recipe(seed=3, epochs=1), DATA, model, history, 0.75)
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def test_round_trip(trained, folder):
         tensor.data = tensor.data + 1  # what is loaded must come from the file, not from the seed
     save_run(trained, folder)
     loaded = load_run(folder)
-    for name in ("architecture", "recipe", "shape", "classes", "data", "history", "test_accuracy"):
+    for name in ("architecture", "recipe", "data", "history", "test_accuracy"):
         assert getattr(loaded, name) == getattr(trained, name)
     assert not loaded.model.training
     found = loaded.model.parameters() | loaded.model.state()
@@ -59,6 +62,11 @@ def test_same_run_gives_the_same_files(trained, folder, tmp_path):
 
 def test_description_names_numpy(folder):
     assert json.loads((folder / "run.json").read_text())["numpy"] == np.__version__
+
+
+def test_format_2_has_neither_hash_nor_path_of_its_data(trained, folder):
+    edit(folder, format=2, data={"name": "signs", "shape": [4, 5, 1], "classes": 3})
+    assert load_run(folder).data == replace(DATA, sha256=None, path=None)
 
 
 def edit(folder, **changes):
@@ -103,15 +111,23 @@ DAMAGES = {
         "it is not a run, or truncated or damaged",
     ),
     "truncated weights": (lambda f: truncate(f / "model.npz", 500), "model.npz does not match its SHA-256"),
-    "newer format": (lambda f: edit(f, format=1), "format version 1 is not known; must be 2"),
+    "newer format": (lambda f: edit(f, format=1), "format version 1 is not known; must be 2 or 3"),
     "unknown recipe field": (lambda f: edit(f, recipe={"speed": 1}), "a recipe has no field 'speed'"),
     "unknown layer": (
         lambda f: edit(f, architecture={"name": "a", "layers": [{"kind": "lstm"}]}),
         "layer 0: kind must be one of",
     ),
     "other data": (
-        lambda f: edit(f, data={"name": "a", "shape": [4, 6, 1], "classes": 3}),
+        lambda f: edit(f, data=DATA.to_json() | {"shape": [4, 6, 1]}),
         r"1.weight is float32 \(20, 6\); the model has float32 \(24, 6\)",
+    ),
+    "data without hash and path": (
+        lambda f: edit(f, data={"name": "signs", "shape": [4, 5, 1], "classes": 3}),
+        "a data set must be described by name, sha256, shape, classes, path, and nothing else",
+    ),
+    "path of two lines": (
+        lambda f: edit(f, data=DATA.to_json() | {"path": "signs\nrm"}),
+        "path of a data set must be 1..4096 printable characters, not 'signs.nrm'",
     ),
     "parameter missing": (lambda f: put_weights(f, {"1.weight": np.zeros(3)}), "1.weight is float64"),
     "no parameters": (lambda f: put_weights(f, {}), "it is not a run, .*1.weight.* is missing"),

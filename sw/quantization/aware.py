@@ -44,4 +44,4 @@ def fine_tune(
     run_to_end(training, watch)
     notes = run_notes(trained, settings, images)
     notes |= {"fine_tuning": recipe.to_dict(), "history": training.history[-NOTED_EPOCHS:]}
-    return model.to_network(trained.architecture.name, notes)
+    return model.to_network(trained.architecture.name, notes, dataset.record)

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from sw.data_record import DataRecord
 from sw.network import Network
 from sw.nn.functions import reshape
 from sw.nn.layer import Layer
@@ -67,7 +68,7 @@ class FakeQuantized(Layer):
             tap.reshape(len(tap), -1) if kind == "dense" else tap for tap, kind in zip(taps, kinds, strict=True)
         )
 
-    def to_network(self, name: str, notes: dict | None = None) -> Network:
+    def to_network(self, name: str, notes: dict | None = None, data: DataRecord | None = None) -> Network:
         """The integer Network with the weights as they are."""
         stages = []
         for index, scaled in enumerate(self.stages):
@@ -75,7 +76,7 @@ class FakeQuantized(Layer):
                 weight, bias = (tensor.data.astype(np.float64) for tensor in self.weights[index])
                 scaled = dataclasses.replace(scaled, stage=dataclasses.replace(scaled.stage, weight=weight, bias=bias))
             stages.append(scaled)
-        return to_network(stages, self.shape, name, notes)
+        return to_network(stages, self.shape, name, notes, data)
 
     def parameters(self) -> dict[str, Tensor]:
         """`N.weight` and `N.bias` of each stage that has some, N being its index."""

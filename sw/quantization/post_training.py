@@ -14,6 +14,7 @@ import dataclasses
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from sw.data_record import DataRecord
 from sw.errors import InputError
 from sw.network import InputContract, Network
 from sw.nn.layers import Layer
@@ -27,21 +28,25 @@ from sw.quantization.straight_through import coded_bias, coded_weight
 from sw.train import TrainedModel
 
 
-def quantize(trained: TrainedModel, images: np.ndarray, settings: Settings | None = None) -> Network:
+def quantize(
+    trained: TrainedModel, images: np.ndarray, settings: Settings | None = None, data: DataRecord | None = None
+) -> Network:
     """Quantize a trained model; the notes say where it comes from and how well the float model does.
 
     images: uint8 (n, height, width, channels), from the training images; they set the activations' scales.
+    data: what the images are from; without it, what the model was trained on.
     Raises InputError as `scaled_stages`.
     """
     settings = settings or Settings()
+    stages = scaled_stages(trained.model, images, settings)
     notes = run_notes(trained, settings, images)
-    return quantize_model(trained.model, images, settings, trained.architecture.name, notes)
+    return to_network(stages, images.shape[1:], trained.architecture.name, notes, data or trained.data)
 
 
 def quantize_model(
     model: Layer, images: np.ndarray, settings: Settings, name: str, notes: dict | None = None
 ) -> Network:
-    """Quantize any model, however it was trained; see `quantize`."""
+    """Quantize any model, however it was trained; see `quantize`. The Network does not say with which data."""
     return to_network(scaled_stages(model, images, settings), images.shape[1:], name, notes)
 
 
@@ -72,10 +77,16 @@ def scaled_stages(model: Layer, images: np.ndarray, settings: Settings) -> list[
     return _correct_biases(assign_scales(stages, statistics, scale, settings), statistics, images)
 
 
-def to_network(stages: list[ScaledStage], shape: tuple[int, int, int], name: str, notes: dict | None) -> Network:
+def to_network(
+    stages: list[ScaledStage],
+    shape: tuple[int, int, int],
+    name: str,
+    notes: dict | None,
+    data: DataRecord | None = None,
+) -> Network:
     """The integer Network of these stages, with the weights and biases they have."""
     layers = [scaled.layer(index, scaled.stage.weight, scaled.stage.bias) for index, scaled in enumerate(stages)]
-    return Network(name, InputContract(shape), tuple(layers), notes or {})
+    return Network(name, InputContract(shape), tuple(layers), notes or {}, data)
 
 
 def _correct_biases(stages: list[ScaledStage], statistics: list[Statistics], images: np.ndarray) -> list[ScaledStage]:
