@@ -38,8 +38,7 @@ def train(options: argparse.Namespace) -> dict:
     changes = {name: value for name, value in given.items() if value is not None}
     recipe = recipe.changed(changes | assignments(options.set))
     folder = Path(options.output or f"runs/{architecture.name}")
-    check_folder(folder, MARKER)
-    check_file(_checkpoint(folder))
+    _check_targets(folder)
     return train_run(architecture, recipe, load_data(options.data), folder, resume=options.resume)
 
 
@@ -52,6 +51,7 @@ def train_run(
     stopped, after the checkpoint is written.
     """
     checkpoint = _checkpoint(folder)
+    _check_targets(folder)
     with locked(folder), deferred_stop() as stopped:
         trained = _trained(architecture, recipe, dataset, checkpoint, resume, stopped)
         save_or_keep(lambda place: save_run(trained, place), folder)
@@ -113,6 +113,11 @@ def _leave(current: Training, architecture: Architecture, checkpoint: Path) -> s
     except TargetError as error:
         return f"{error}; --resume goes on from {checkpoint}, when it lies there"
     return f"the same command with --resume goes on from {checkpoint}"
+
+
+def _check_targets(folder: Path) -> None:
+    check_folder(folder, MARKER)
+    check_file(_checkpoint(folder))
 
 
 def _checkpoint(folder: Path) -> Path:
