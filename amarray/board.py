@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -116,7 +117,7 @@ def bitstream(options: argparse.Namespace) -> dict:
         "images_per_second": plan.mhz * 1e6 / build.compiled.schedule.round_cycles,
         "notes": clock_notes(device),
         "file": str(output),
-        "loader": f"{board.loader} {output}",
+        "loader": f"{board.loader} {shlex.quote(str(output))}",
     }
 
 

@@ -3,6 +3,9 @@
 matplotlib is imported where it draws: it takes as long as a third of all other imports, and few commands draw.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hw.compiler import Compiled
@@ -29,8 +32,9 @@ def draw_sweep(result: dict, path: Path) -> None:
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(f"accuracy on {result['images']:,} test images")
     panels[0].legend()
-    figure.suptitle(f"{result['name']}, quantized")
-    figure.savefig(path, dpi=110)
+    figure.suptitle(f"{result['name']}, quantized", parse_math=False)
+    with _any_script():
+        figure.savefig(path, dpi=110)
 
 
 def draw_schedule(compiled: Compiled, path: Path, force: bool = False) -> None:
@@ -55,6 +59,15 @@ def draw_schedule(compiled: Compiled, path: Path, force: bool = False) -> None:
         axes.grid(axis="x", alpha=0.3)
         axes.set_title("one image" if images == 1 else f"{images} images, one every {schedule.round_cycles:,} cycles")
     panels[1].set_xlabel("cycle after the first step")
-    figure.suptitle(f"{compiled.network.name} on {compiled.config.shape}, {compiled.kind} schedule")
-    with matplotlib.rc_context({"svg.hashsalt": "amarray"}), replacing_file(path, SVG, force) as temporary:
+    figure.suptitle(f"{compiled.network.name} on {compiled.config.shape}, {compiled.kind} schedule", parse_math=False)
+    context = matplotlib.rc_context({"svg.hashsalt": "amarray"})
+    with _any_script(), context, replacing_file(path, SVG, force) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Let a name have characters that matplotlib's font lacks: boxes stand for them in the picture."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield

@@ -27,7 +27,7 @@ from hw.yosys import ToolError
 from sim.bench import SimulationError
 from sim.protocol import BACK_PRESSURE, IDLE
 from sim.simulate import SIMULATORS
-from sw.errors import InputError, did_you_mean
+from sw.errors import InputError, did_you_mean, one_line
 from sw.quantization.settings import CHOICES, Settings
 from sw.recipe import Recipe
 from sw.shipped import NAMES
@@ -131,8 +131,7 @@ def _system_error(error: OSError) -> str:
 
 
 def _fail(code: int, reason) -> int:
-    line = " ".join(str(reason).split())
-    print(f"amarray: {line}", file=sys.stderr)
+    print(f"amarray: {one_line(str(reason))}", file=sys.stderr)
     return code
 
 

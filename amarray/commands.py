@@ -98,6 +98,7 @@ def choice_json(choice: Choice) -> dict:
     return {
         **choice.candidate.to_json(),
         "resources": choice.resources,
+        "outside_model": choice.outside_model,
         "fits": not choice.too_much,
         "too_much": choice.too_much,
         "expected_clock_mhz": choice.clock_mhz,

@@ -4,9 +4,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
 from amarray import commands
+from amarray.console import plain_console
 from amarray.fpga import synthesize_build
 from amarray.progress import bar
 from amarray.quantizing import CALIBRATION_IMAGES, quantize_to
@@ -36,8 +35,8 @@ SIMULATION = ("amaranth", "cocotb", "verilator")
 def demo(options: argparse.Namespace) -> dict:
     """Train, quantize, generate, simulate, synthesize; returns what was proven and measured."""
     folder = Path(options.output)
-    console = Console(stderr=True)
-    steps = Steps(lambda line: console.print(line, highlight=False, soft_wrap=True))
+    console = plain_console(stderr=True)
+    steps = Steps(lambda line: console.print(line, soft_wrap=True))
     architecture, _ = read_network_toml(toml_path("mlp"))
     recipe = Recipe(seed=options.seed, epochs=options.epochs)  # a short one, for the demo is to end soon
     settings = Settings()

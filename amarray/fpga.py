@@ -8,15 +8,14 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-
+from amarray.console import plain_console
 from amarray.progress import bar
 from amarray.steps import Steps, contents
 from hw import build as builds
 from hw.build import Build
 from hw.fpga import tools
 from hw.fpga.devices import Device, device
-from hw.fpga.estimate import estimate, scale_blocks
+from hw.fpga.estimate import estimate, outside_model, scale_blocks
 from hw.fpga.place import check_fit, place, place_seeds
 from hw.fpga.synth import clock_limits, synthesize, usable_clock
 from sw.errors import InputError
@@ -49,9 +48,13 @@ def synth(options: argparse.Namespace) -> dict:
     check_file(output)
     counts, _ = _synthesize(build, target, options.multipliers, _steps())
     write_text(output, json.dumps(counts, indent=2) + "\n")
-    predicted = estimate(build.config, target, options.multipliers)
-    described = {"predicted": predicted, "build": str(build.folder), "edited": build.edited, "file": str(output)}
-    return counts | described
+    return counts | {
+        "predicted": estimate(build.config, target, options.multipliers),
+        "outside_model": outside_model(build.config, target),
+        "build": str(build.folder),
+        "edited": build.edited,
+        "file": str(output),
+    }
 
 
 def synthesize_build(build: Build, target: Device, output: Path) -> dict:
@@ -78,8 +81,8 @@ def place_command(options: argparse.Namespace) -> dict:
 
 
 def _steps() -> Steps:
-    console = Console(stderr=True)
-    return Steps(lambda line: console.print(line, highlight=False, soft_wrap=True))
+    console = plain_console(stderr=True)
+    return Steps(lambda line: console.print(line, soft_wrap=True))
 
 
 def _synthesize(build: Build, target: Device, multipliers: str, steps: Steps) -> tuple[dict, Path]:

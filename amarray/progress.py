@@ -4,8 +4,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from amarray.console import plain_console
+
+
+def say_note(note: str) -> None:
+    """Print a note on standard error, before the work that it is about."""
+    plain_console(stderr=True).print(f"note: {note}", soft_wrap=True)
 
 
 @contextmanager
@@ -14,15 +20,15 @@ def bar(title: str, total: float | None, unit: str, note: str = "") -> Iterator[
 
     note: a line to print before, if any.
     """
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     if note:
-        console.print(f"note: {note}", highlight=False)
+        say_note(note)
     if not sys.stderr.isatty():
-        console.print(f"{title} ...", highlight=False)
+        console.print(f"{title} ...", soft_wrap=True)
         yield lambda done: None
         return
     counted = [BarColumn(), MofNCompleteColumn(), TextColumn(unit)] if total else []
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), *counted, TimeElapsedColumn()]
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), *counted, TimeElapsedColumn()]
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=total)
         yield lambda done: progress.update(task, completed=round(done, 2))

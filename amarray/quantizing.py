@@ -24,6 +24,7 @@ from sw.quantization.sweep import sweep as sweep_settings
 from sw.recipe import Recipe
 from sw.run_folder import load_run
 from sw.shipped import NAMES, run_path
+from sw.text import path_word
 from sw.train import TrainedModel
 
 CALIBRATION_IMAGES = 2000
@@ -50,7 +51,7 @@ def quantize(options: argparse.Namespace) -> dict:
         raise InputError(f"{', '.join(changes)} belongs to quantization-aware training; add --aware")
     recipe = fine_tuning_recipe(trained.recipe).changed(changes) if options.aware else None
     if options.sweep:
-        output = Path(options.output or f"{trained.architecture.name}-sweep")
+        output = Path(options.output or f"{path_word(trained.architecture.name)}-sweep")
         return sweep_to(trained, settings, recipe, options.calibration_images, dataset, output)
     default = Path(f"{options.trained}.npz") if options.trained in NAMES else folder / "network.npz"
     output, force = Path(options.output or default), options.force

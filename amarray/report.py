@@ -1,9 +1,11 @@
 """Results as tables for a person; the same numbers leave as JSON with --json."""
 
+import shlex
+
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
+from amarray.console import plain_console
 from hw.fpga.devices import RESOURCE_NAMES
 
 
@@ -19,7 +21,9 @@ def show_training(result: dict) -> None:
             "run": result["run"],
         },
     )
-    _next(f"amarray quantize {result['run']}")
+    _notes(result)
+    if result["quantizable"]:
+        _next("amarray", "quantize", _path(result["run"]))
 
 
 def show_quantization(result: dict) -> None:
@@ -28,7 +32,7 @@ def show_quantization(result: dict) -> None:
         _show_sweep(result)
         return
     _facts(f"quantized {result['name']}", _accuracies(result) | {"network": result["network"]})
-    _next(f"amarray generate {result['network']} --lanes 16 --taps 8 -o build")
+    _next("amarray", "generate", _path(result["network"]), "--lanes", "16", "--taps", "8", "-o", "build")
 
 
 def show_evaluation(result: dict) -> None:
@@ -97,7 +101,7 @@ def show_fit_device(result: dict) -> None:
     first = max(0, min(at - SHOWN_ARRAYS // 2, len(choices) - SHOWN_ARRAYS))
     rows = [
         [
-            _shape(each),
+            _shape(each) + (" *" if each["outside_model"] else ""),
             f"{each['cycles']:,}",
             *(f"{each['resources'][name]:,}" for name in ("luts", "ffs", "dsps", "brams")),
             f"{each['images_per_second']:,.0f}",
@@ -107,6 +111,10 @@ def show_fit_device(result: dict) -> None:
     ]
     speed = f" speed {result['speed']}" if result["speed"] else ""
     _table(f"{result['network']} on {result['device']}{speed}, estimated", columns, rows)
+    if any(each["outside_model"] for each in choices[first : first + SHOWN_ARRAYS]):
+        _print("*: outside of the model, which was fitted to other arrays; --json names the parameters of each")
+    if best["outside_model"]:
+        _print(f"{_shape(best)} is outside of the model: {_outside(best['outside_model'])}")
     _print(
         f"{_shape(best)}: {best['cycles']:,} cycles an image, exact; about {best['images_per_second']:,.0f} images "
         f"a second at {best['expected_clock_mhz']:.0f} MHz, which `amarray place` measures"
@@ -142,7 +150,7 @@ def show_build(result: dict) -> None:
     ]
     _table("layers", columns, rows)
     _facts("files", result["files"])
-    _next(f"amarray simulate {result['build']} --images 1000")
+    _next("amarray", "simulate", _path(result["build"]), "--images", "1000")
 
 
 def show_load(result: dict) -> None:
@@ -153,7 +161,7 @@ def show_load(result: dict) -> None:
         "load image": f"{result['file']}, {result['bytes']:,} bytes",
     }
     _facts(f"{result['network']} for {result['build']}", facts)
-    _next(f"amarray simulate {result['build']} --load {result['network']}")
+    _next("amarray", "simulate", _path(result["build"]), "--load", _path(result["network"]))
 
 
 def show_simulation(result: dict) -> None:
@@ -163,7 +171,8 @@ def show_simulation(result: dict) -> None:
     if result["mismatches"]:
         _print(f"NOT EQUAL: first differing images {result['first_mismatches']}")
     else:
-        _next(f"amarray synth {result['build']} --device ecp5-25k" + " --edited" * result["edited"])
+        edited = ["--edited"] if result["edited"] else []
+        _next("amarray", "synth", _path(result["build"]), "--device", "ecp5-25k", *edited)
 
 
 SHOWN_OPERANDS = 24
@@ -221,8 +230,13 @@ def _show_difference(result: dict) -> None:
 
 def show_synthesis(result: dict) -> None:
     """After `amarray synth`."""
-    resources = _resources(result["resources"], result["available"], predicted=result["predicted"])
+    outside = result["outside_model"]
+    resources = _resources(
+        result["resources"], result["available"], predicted=result["predicted"], is_outside=bool(outside)
+    )
     _facts(f"{result['build']} on {result['device']}, yosys {result['yosys']}", resources)
+    if outside:
+        _print(f"outside of the model, which was fitted to other arrays: {_outside(outside)}")
     _table("cells", ["cell", "count"], [[cell, str(count)] for cell, count in result["cells"].items()])
     _facts("file", {"JSON": result["file"]})
     _edited(result)
@@ -274,7 +288,7 @@ def show_bitstream(result: dict) -> None:
         },
     )
     _notes(result)
-    _next(result["loader"])
+    _next(*shlex.split(result["loader"]))
 
 
 def show_run(result: dict) -> None:
@@ -393,19 +407,34 @@ def _stalls(result: dict) -> dict[str, str]:
     }
 
 
-def _resources(used: dict, available: dict, suffix: str = "", predicted: dict | None = None) -> dict[str, str]:
-    """Used of available, and what was predicted; those that neither the design uses nor the device has are left out."""
+def _resources(
+    used: dict, available: dict, suffix: str = "", predicted: dict | None = None, is_outside: bool = False
+) -> dict[str, str]:
+    """Used of available, and what was predicted; those that neither the design uses nor the device has are left out.
+
+    is_outside: whether the array lies outside of the model that predicted.
+    """
 
     def row(name: str, count: int) -> str:
         text = f"{count:,}" + ("" if available[name] is None else f" of {available[name]:,}")
         if predicted is None:
             return text
         error = f" ({predicted[name] / count - 1:+.1%})" if count else ""
-        return f"{text}, predicted {predicted[name]:,}{error}"
+        return f"{text}, predicted {predicted[name]:,}{error}{', outside of the model' if is_outside else ''}"
 
     return {
         RESOURCE_NAMES[name] + suffix: row(name, count) for name, count in used.items() if count or available[name] != 0
     }
+
+
+def _outside(parameters: dict) -> str:
+    """Parameters with their values and the ranges that the model was fitted to."""
+    texts = []
+    for name, each in parameters.items():
+        low, high = each["fitted"]
+        fitted = str(low) if low == high else f"{low}..{high}"
+        texts.append(f"{name} {each['value']} (fitted {fitted})")
+    return ", ".join(texts)
 
 
 def _percent(share: float) -> str:
@@ -413,7 +442,7 @@ def _percent(share: float) -> str:
 
 
 def _notes(result: dict) -> None:
-    """What must be read beside a clock."""
+    """What must be read beside the numbers."""
     for note in result["notes"]:
         _print(f"note: {note}")
 
@@ -430,16 +459,16 @@ def _facts(title: str, facts: dict[str, str]) -> None:
 
 
 def _table(title: str, columns: list[str] | None, rows: list[list[str]]) -> None:
-    Console().print(title, style="bold", highlight=False, soft_wrap=True)
+    plain_console().print(title, style="bold", soft_wrap=True)
     table = Table(box=SIMPLE, show_header=columns is not None)
     for index in range(len(rows[0]) if rows else 0):
         name = columns[index] if columns else ""
         table.add_column(name, justify="left" if index == 0 or columns is None else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = plain_console()
     width = console.width if console.is_terminal else max(console.width, FILE_WIDTH)
-    Console(width=width).print(table, highlight=False)
+    plain_console(width=width).print(table)
 
 
 def _shape(array: dict) -> str:
@@ -447,13 +476,19 @@ def _shape(array: dict) -> str:
 
 
 def _next_array(network: str, array: dict) -> None:
-    options = f"--lanes {array['lanes']} --taps {array['taps']} --pixels {array['pixels']}"
-    _next(f"amarray generate {network} {options} -o build")
+    options = [word for name in ("lanes", "taps", "pixels") for word in (f"--{name}", str(array[name]))]
+    _next("amarray", "generate", _path(network), *options, "-o", "build")
 
 
-def _next(command: str) -> None:
-    _print(f"next: {command}")
+def _next(*words: str) -> None:
+    """Print the command of these words as a shell reads it."""
+    _print(f"next: {shlex.join(words)}")
+
+
+def _path(text: str) -> str:
+    """A path that a command does not take for an option."""
+    return f"./{text}" if text.startswith("-") else text
 
 
 def _print(line: str) -> None:
-    Console().print(line, highlight=False, soft_wrap=True)
+    plain_console().print(line, soft_wrap=True)

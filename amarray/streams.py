@@ -1,5 +1,6 @@
 """Standard output and standard error that may be closed, full, or a pipe whose reader has gone."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -49,9 +50,12 @@ class Stream:
 def guarded_streams() -> Iterator[Stream]:
     """For the block, let standard output and standard error be such streams; yields that of the output.
 
-    One that is closed goes nowhere.
+    One that is closed goes nowhere. What the locale lacks is escaped, for names are of any script.
     """
     before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with ExitStack() as stack:
         sys.stdout, sys.stderr = (
             Stream(stream or stack.enter_context(open(os.devnull, "w", encoding="utf-8"))) for stream in before

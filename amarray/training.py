@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
+from numpy.random import default_rng
 
 from amarray.data import load_data
-from amarray.progress import bar
+from amarray.progress import bar, say_note
 from amarray.stopping import deferred_stop
 from sw import train as training
 from sw.architecture import Architecture, parameter_count
@@ -20,9 +20,12 @@ from sw.errors import InputError
 from sw.files import TargetError, check_file, check_folder, save_or_keep
 from sw.locks import locked
 from sw.network_toml import read_network_toml
+from sw.quantization.stages import structure_faults
+from sw.reading import refusing, toml_value
 from sw.recipe import Recipe
 from sw.run_folder import MARKER, load_run, save_run
 from sw.shipped import run_path, toml_path
+from sw.text import path_word
 from sw.train import Progress, TrainedModel, Training
 
 CHECKPOINT_SECONDS = 30
@@ -37,7 +40,7 @@ def train(options: argparse.Namespace) -> dict:
     given = {name: getattr(options, name) for name in FIELDS}
     changes = {name: value for name, value in given.items() if value is not None}
     recipe = recipe.changed(changes | assignments(options.set))
-    folder = Path(options.output or f"runs/{architecture.name}")
+    folder = Path(options.output or f"runs/{path_word(architecture.name)}")
     _check_targets(folder)
     return train_run(architecture, recipe, load_data(options.data), folder, resume=options.resume)
 
@@ -50,8 +53,12 @@ def train_run(
     Where the folder cannot be written in the end, the run is kept elsewhere. Raises KeyboardInterrupt where it is
     stopped, after the checkpoint is written.
     """
-    checkpoint = _checkpoint(folder)
     _check_targets(folder)
+    faults = structure_faults(architecture.build(dataset.shape, dataset.classes, default_rng(0)), dataset.shape)
+    notes = [f"`amarray quantize` will refuse this network: {'; '.join(faults)}"] if faults else []
+    for note in notes:
+        say_note(note)
+    checkpoint = _checkpoint(folder)
     with locked(folder), deferred_stop() as stopped:
         trained = _trained(architecture, recipe, dataset, checkpoint, resume, stopped)
         save_or_keep(lambda place: save_run(trained, place), folder)
@@ -67,6 +74,8 @@ def train_run(
         "validation_accuracy": trained.history[-1]["validation_accuracy"],
         "float_accuracy": trained.test_accuracy,
         "run": str(folder),
+        "quantizable": not faults,
+        "notes": notes,
     }
 
 
@@ -100,7 +109,7 @@ def _trained(
                 try:
                     save_checkpoint(current, architecture, checkpoint)
                 except TargetError as error:  # what may never be needed must not end what is wanted
-                    Console(stderr=True).print(f"note: no checkpoint: {error}", highlight=False, soft_wrap=True)
+                    say_note(f"no checkpoint: {error}")
                 saved = time.monotonic()
 
         return training.train(architecture, recipe, dataset, teacher, watch, start)
@@ -132,8 +141,9 @@ def assignments(texts: list[str]) -> dict[str, object]:
         name, sign, value = text.partition("=")
         if not sign:
             raise InputError(f"--set needs NAME=VALUE, not {text!r}")
-        try:
-            fields[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            fields[name.strip()] = value.strip()
+        with refusing(f"read --set {name}", "a value as in TOML", "give NAME=VALUE"):
+            try:
+                fields[name.strip()] = toml_value(f"value = {value}".encode())["value"]
+            except tomllib.TOMLDecodeError:
+                fields[name.strip()] = value.strip()
     return fields

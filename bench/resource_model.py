@@ -4,9 +4,9 @@
 
 The counts are kept in bench/resource_model.json. Arrays that it lacks are synthesized, with --renew all, in an hour.
 Networks are the shipped ones; behind a dash stand the bits to which weights are quantized.
-Prints, for each array, the counts, the estimate and its error, and the coefficients that fit best; each is kept at 0 or
-above, and the errors are relative, so that small arrays weigh as much as large ones. What to expect of another array
-tells the error of each where it is left out of the fit.
+Prints, for each array, the counts, the estimate and its error, the ranges of the parameters for hw/fpga/fitted.py, and
+the coefficients that fit best; each is kept at 0 or above, and the errors are relative, so that small arrays weigh as
+much as large ones. What to expect of another array tells the error of each where it is left out of the fit.
 """
 
 import argparse
@@ -136,6 +136,8 @@ def report(family: str, rows: list[dict]) -> None:
         cells = [f"{count:,}, {guess:,} ({guess / count - 1:+.1%})" for count, guess in both]
         table.add_row(*row["array"][:2], configs[index].shape, *cells)
     Console(width=120).print(table)
+    values = {name: [row["config"][name] for row in rows] for name in rows[0]["config"]}
+    print(f"fitted to { ({name: (min(each), max(each)) for name, each in values.items()}) }")
     for resource, coefficients in found.items():
         print(
             f"{resource}: {errors(estimates[resource], counts[resource])}", end="; an array that the fit has not seen: "

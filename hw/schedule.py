@@ -30,7 +30,7 @@ from sw.errors import InputError
 
 SCHEDULES = ("throughput", "latency")
 SEARCHED_OPERATIONS = 6
-"""Up to this many operations all assignments of ages are compared; beyond, one age after the other is raised."""
+"""Up to this many operations all ages that never fall are compared; beyond, one age after the other is raised."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def make_schedule(mappings: tuple[Mapping, ...], kind: str) -> Schedule:
     if kind not in SCHEDULES:
         raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, not {kind!r}")
     zero = (0,) * len(mappings)
-    best = _with_ages(mappings, zero)
+    best = with_ages(mappings, zero)
     if kind == "latency":
         return replace(best, follows=mappings[0].config.follows_input)
     if len(mappings) <= SEARCHED_OPERATIONS:
@@ -237,9 +237,8 @@ def make_schedule(mappings: tuple[Mapping, ...], kind: str) -> Schedule:
 
 def _better(mappings: tuple[Mapping, ...], best: Schedule, ages: tuple[int, ...]) -> Schedule:
     """The better one of a schedule and of that with these ages, if the latter exists."""
-    if _copies(mappings, ages) is None:
-        return best
-    return min(best, _with_ages(mappings, ages), key=lambda schedule: (schedule.round_cycles, schedule.stages))
+    other = with_ages(mappings, ages)
+    return min(best, other or best, key=lambda schedule: (schedule.round_cycles, schedule.stages))
 
 
 def _copies(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -256,12 +255,14 @@ def _copies(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> tuple[int, 
     return tuple(copies) if max(copies) <= 2 else None
 
 
-def _with_ages(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> Schedule:
-    """The schedule in which operation i works on the image of age ages[i]."""
+def with_ages(mappings: tuple[Mapping, ...], ages: tuple[int, ...]) -> Schedule | None:
+    """The schedule in which operation i works on the image of age ages[i]; None if a result needed three places."""
+    copies = _copies(mappings, ages)
+    if copies is None:
+        return None
     body = tuple(Slot(operation, age) for operation, age in enumerate(ages))
     rounds = range(1, max(ages) + 1)
     drain = tuple(Slot(operation, age - by) for by in rounds for operation, age in enumerate(ages) if age >= by)
-    copies = _copies(mappings, ages)
     delays = [0] * len(body + drain)
     while True:
         if drain:  # the sequencer first sees that no image is there, when the body could begin

@@ -10,6 +10,7 @@ from hw import yosys
 from hw.accelerator import Accelerator
 from hw.block import BlockExport
 from hw.compiler import Compiled
+from sw.text import comment_word
 
 TOP = "accelerator"
 """Name of the Verilog module."""
@@ -73,7 +74,7 @@ def write_verilog(compiled: Compiled, path: Path) -> dict[str, dict]:
     convert(accelerator, TOP, path)
     config, network = compiled.config, compiled.network
     cycles = compiled.schedule.round_cycles
-    title = f"{network.name} on {config.lanes} lanes x {config.taps} taps, an image every {cycles} cycles"
+    title = f"{comment_word(network.name)} on {config.lanes} lanes x {config.taps} taps, an image every {cycles} cycles"
     _, _, body = path.read_text(encoding="utf-8").partition("\n")  # drop yosys's own first line
     path.write_text(HEADER.format(title=title, yosys=yosys.version()) + body, encoding="utf-8")
     return ports

@@ -16,6 +16,7 @@ from sw.limits import check_classes, check_most, check_shape, check_windows
 from sw.nn import initializers, layers
 from sw.nn.tensor import Tensor
 from sw.nn.windows import checked_size, window_count
+from sw.text import check_name
 
 MOST_DEPTH = 16
 """Of lists of layers: an "add" in the body of an "add", and so on."""
@@ -29,7 +30,7 @@ class Architecture:
 
     Parameters
     ----------
-    name: what reports call it.
+    name: what reports call it, 1..100 printable characters.
     layers: tables as JSON values: {"kind": "dense", "outputs": 16}, ...; see LAYERS for kinds and fields. An
         "add" has the layers of its `body`, and of its `shortcut` where the shape changes.
 
@@ -40,8 +41,7 @@ class Architecture:
     layers: tuple[dict, ...]
 
     def __post_init__(self):
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(f"the name of a network must be a word, not {self.name!r}")
+        check_name(self.name, "a network")
         object.__setattr__(self, "layers", tuple(self.layers))
         check_most("layers of a network", len(self.layers), limits.LAYERS)
 

@@ -19,8 +19,8 @@ from sw.recipe import Recipe
 from sw.train import Training
 
 FORMAT_VERSION = 1
-MOST_HEADER = 1 << 26
-"""Bytes of the header, which holds the loss of every step of an epoch."""
+MOST_HEADER = 1 << 24
+"""Bytes of the header, which holds the loss of every step of an epoch; parsed, they take less than 1 GiB."""
 
 
 def save_checkpoint(training: Training, architecture: Architecture, path: Path) -> None:
@@ -45,7 +45,7 @@ def load_checkpoint(
 
     Raises InputError where the file is missing or damaged, or is of another network, recipe or data set; what the
     training makes of it is checked by `Training.restore`. The file has at most a quarter of the memory there is, and
-    takes three times its size.
+    takes three times its size, and its header what MOST_HEADER says.
     """
     with refusing(f"resume from {path}", "a checkpoint", "a stopped training leaves one"):
         arrays = archive(read_bytes(Path(path), memory() // 4))

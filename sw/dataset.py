@@ -8,6 +8,7 @@ import numpy as np
 from sw import idx
 from sw.errors import InputError
 from sw.limits import check_shape
+from sw.text import check_name
 
 PARTS = {"train": ("train",), "test": ("t10k", "test")}
 """What the name of a file says about its part of the data."""
@@ -19,9 +20,9 @@ class Dataset:
 
     Parameters
     ----------
-    name: what reports call it.
+    name: what reports call it, 1..100 printable characters.
 
-    Raises InputError where images and labels do not fit together.
+    Raises InputError where the name is not such, or images and labels do not fit together.
     """
 
     train_images: np.ndarray
@@ -31,6 +32,7 @@ class Dataset:
     name: str = "mnist"
 
     def __post_init__(self):
+        check_name(self.name, "a data set")
         for part, images, labels in (
             ("training", self.train_images, self.train_labels),
             ("test", self.test_images, self.test_labels),

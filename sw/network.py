@@ -11,6 +11,7 @@ from sw.fixed import Format, signed_bits
 from sw.integer_layer import ACCUMULATOR_BITS, MULTIPLIER_BITS, SHIFT_LIMIT, Layer, Range, Requantize, Shape
 from sw.integer_layers import Add, AvgPool, Conv2d, Dense, MaxPool
 from sw.limits import check_most
+from sw.text import check_json_object, check_name
 
 __all__ = [
     "ACCUMULATOR_BITS",
@@ -71,11 +72,11 @@ class Network:
 
     Parameters
     ----------
-    name: what reports call it.
+    name: what reports call it, 1..100 printable characters.
     input: the input contract.
     layers: at least one; each reads earlier ones, and each but the last is read. The last one sums, and it is
         the only one of those that sum that does not requantize; its output has the shape (1, 1, classes).
-    notes: JSON object for reports (float accuracy, recipe, seed); no part of inference.
+    notes: JSON object for reports (float accuracy, recipe, seed), at most 64 KiB; no part of inference.
 
     Raises InputError with the layer's number where a rule is broken, and where it is larger than sw.limits allows, so
     that every Network infers.
@@ -88,6 +89,8 @@ class Network:
 
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(self.layers))
+        check_name(self.name, "a network")
+        self._check_notes()
         if not self.layers:
             raise InputError("a network must have at least one layer")
         check_most("layers of a network", len(self.layers), limits.LAYERS)
@@ -100,6 +103,13 @@ class Network:
         self._check_size()
         for index in range(len(self.layers)):
             self._check_bounds(index)
+
+    def _check_notes(self) -> None:
+        check_json_object(self.notes, "the notes of a network")
+        accuracy = self.notes.get("float_accuracy")
+        is_number = isinstance(accuracy, int | float) and not isinstance(accuracy, bool)
+        if accuracy is not None and not (is_number and 0 <= accuracy <= 1):
+            raise InputError(f"float_accuracy in the notes of a network must be 0..1, not {accuracy!r}")
 
     def _check_requantization(self) -> None:
         *hidden, last = self.layers

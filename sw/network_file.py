@@ -9,7 +9,6 @@ on the generator's version), so the same network gives the same file. Nothing in
 import dataclasses
 import hashlib
 import io
-import json
 import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +24,7 @@ from sw.integer_layers import KINDS, Dense
 from sw.limits import LAYERS, PARAMETERS, check_most
 from sw.network import InputContract, Network
 from sw.reading import archive, json_value, memory, read_bytes, refusing
+from sw.text import canonical_json
 
 FORMAT_VERSIONS = (1, 2)
 """1 holds chains of dense layers, 2 any network. A file has the lowest version that can hold its network, so that
@@ -149,10 +149,7 @@ def _scalar_fields(layer: Layer, format_version: int) -> dict:
 
 
 def _canonical(header: dict) -> bytes:
-    try:
-        return json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"scales and notes of a network must be JSON values: {error}") from error
+    return canonical_json(header, "scales and notes of a network")
 
 
 def _digest(header: dict, arrays: dict[str, np.ndarray]) -> str:

@@ -13,6 +13,8 @@ import json
 import re
 import resource
 import struct
+import tempfile
+import tomllib
 import zipfile
 import zlib
 from collections import Counter
@@ -27,6 +29,7 @@ from networks import random_image_network, random_images, random_network
 from tiny import idx_bytes
 
 from hw import build as builds
+from hw import ports_file
 from hw.compiler import compile_network, size_array
 from hw.fpga.driver import Driver, Info, LinkError
 from hw.fpga.frames import ANSWER, VERSION, Command, encode
@@ -34,14 +37,14 @@ from hw.load_image import read_load_image
 from sw import idx, network_file
 from sw.architecture import Architecture
 from sw.checkpoint import load_checkpoint, save_checkpoint
-from sw.dataset import Dataset
+from sw.dataset import Dataset, load_folder
 from sw.errors import LONGEST, InputError
 from sw.golden import infer
 from sw.image_file import read_image_file
 from sw.network_toml import read_network_toml
 from sw.recipe import Recipe
 from sw.run_folder import load_run, save_run
-from sw.train import TrainedModel, Training
+from sw.train import TrainedModel, Training, logits
 
 MOST_MEMORY = 3 << 30
 """Bytes that a case may take; all inputs are small, but a network of 2^26 parameters may be asked for."""
@@ -179,7 +182,8 @@ def shuffled(rng, text: str) -> bytes:
             case 2:
                 tokens[first] *= int(rng.integers(2, 5))
             case 3:
-                tokens[first] = choose(rng, ["[", "{a=", "(", "-", "a.", '"', tokens[second]]) * 3000
+                place = tokens.index("[") if "[" in tokens and rng.integers(2) else first
+                tokens[place] = choose(rng, ["[", "{a=", "(", "-", "a.", '"', tokens[second]]) * 3000
             case _:
                 tokens[first] = str(
                     choose(rng, [*SIZES, "nan", "inf", "true", "1979-05-27", "0x" + "f" * 5000, "9" * 5000])
@@ -198,6 +202,8 @@ def odd_npy(rng) -> bytes:
     """A .npy file whose header does not suit its data, or is no header."""
     shape = tuple(choose(rng, SIZES) for _ in range(int(rng.integers(0, 5))))
     shape = choose(rng, [shape, (0, *shape), (1,) * int(rng.integers(1, 100)), (6,), (2, 3), (-1,), "(" * 5000])
+    if rng.integers(4) == 0:
+        return npy("|u1", (3, 2, 1), bytes(6 + int(rng.integers(2))), bool(rng.integers(2)))
     descr = choose(
         rng, ["|u1", "|i1", "<f8", "|O", "|V0", "|S0", "<U2", "|b1", ">f2", "<M8[s]", "[" * 3000, ("<i4", (2,))]
     )
@@ -261,8 +267,6 @@ def networks() -> list[bytes]:
 
 
 def _file_bytes(save) -> bytes:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as name:
         save(Path(name) / "file")
         return (Path(name) / "file").read_bytes()
@@ -341,6 +345,34 @@ def network_arrays(rng) -> bytes:
     return with_digest(header, parts)
 
 
+def data_folder(rng) -> bytes:
+    """Four IDX files of images and labels that suit each other or not, one behind the other."""
+    sizes = lambda: [choose(rng, [1, 2, 2, 5, 0]) for _ in range(choose(rng, [2, 2, 3, 1]))]  # noqa: E731
+    shape, files = sizes(), []
+    for count in (6, 3):
+        images = rng.integers(0, 256, (count, *(shape if rng.integers(8) else sizes())), dtype=np.uint8)
+        labels = np.arange(count if rng.integers(8) else choose(rng, [0, 1, 7]), dtype=np.uint8) % choose(
+            rng, [3, 3, 255]
+        )
+        files += [idx_bytes(images), idx_bytes(labels)]
+    index = int(rng.integers(12))
+    if index < 4:
+        files[index] = damaged(rng, files[index])
+    return b"".join(struct.pack("<I", len(file)) + file for file in files)
+
+
+def read_folder(data: bytes, folder: Path) -> None:
+    for part in ("train", "test"):
+        for kind in ("images", "labels"):
+            size = struct.unpack("<I", data[:4])[0]
+            (folder / f"{part}-{kind}").write_bytes(data[4 : 4 + size])
+            data = data[4 + size :]
+    found = load_folder(folder)
+    layers = ({"kind": "flatten"}, {"kind": "dense", "outputs": "classes"})
+    model = Architecture("a", layers).build(found.shape, found.classes, np.random.default_rng(0))
+    assert logits(model, found.test_images).shape == (len(found.test_labels), found.classes)
+
+
 def idx_file(rng, length: int = 24) -> bytes:
     rank = int(rng.integers(0, 6)) if rng.integers(8) else int(rng.integers(256))
     sizes = [choose(rng, [0, 1, 2, 3, 46341, 65536, 2**21, 2**31, 2**32 - 1]) for _ in range(rank)]
@@ -383,8 +415,6 @@ validation_images = 20
 
 def toml_values(rng) -> bytes:
     """The layers with fields changed, written as TOML."""
-    import tomllib
-
     found = changed(rng, tomllib.loads(TOML))
     found = found if isinstance(found, dict) else {"layers": found}
     return "".join(f"{name or 'x'} = {toml(value)}\n" for name, value in found.items()).encode(errors="replace")
@@ -399,21 +429,29 @@ def toml(value) -> str:
 
 
 def toml_crafted(rng) -> bytes:
-    deep = int(rng.integers(2, 70))
+    """Nested and long networks, long keys and numbers, other encodings."""
+    deep = int(rng.integers(2, 30))
     add = "{kind='relu'}"
     for _ in range(deep):
         add = f"{{kind='add', body=[{add}]}}"
-    many = "[" + "{kind='relu'}," * int(rng.integers(900, 20000)) + "]"
+    end = "{kind='flatten'}, {kind='dense', outputs='classes'}]"
     key = choose(rng, ["a.", '"=".', "a . "]) * int(rng.integers(2, 5000)) + "a = 1\n"
-    texts = [
-        f"layers = [{add}]",
-        f"layers = {many}",
-        key + "layers = []",
-        "layers = [" + "[" * deep * 100,
-        "\ufeff" + TOML,
-    ]
-    texts += [TOML + "#" * 2**20, TOML.replace("0.01", "0x" + "f" * deep), "layers = [" + "1," * deep * 1000 + "]"]
-    return choose(rng, texts).encode(choose(rng, ["utf-8", "utf-8", "utf-8", "utf-16"]))
+    match int(rng.integers(7)):
+        case 0:
+            text = f"layers = [{add}, {end}"
+        case 1:
+            text = "layers = [" + "{kind='relu'}," * (990 + deep) + end
+        case 2:
+            text = key + "layers = []"
+        case 3:
+            text = "layers = [" + "[" * deep * 100
+        case 4:
+            text = TOML.replace("0.01", "0x" + "f" * deep) + "#" * (2**20 * int(rng.integers(2)))
+        case 5:
+            text = "layers = [" + "1," * deep * 1000 + "]"
+        case _:
+            text = choose(rng, ["", "\ufeff", "\0", "\r", "\x1b"]) + TOML
+    return text.encode(choose(rng, ["utf-8", "utf-8", "utf-8", "utf-16"]))
 
 
 TABLES = (
@@ -429,8 +467,6 @@ ARCHITECTURE, RECIPE = Architecture("tiny", TABLES), Recipe(epochs=3, batch_size
 @cache
 def run_files() -> tuple[dict, bytes]:
     """run.json and model.npz of a run."""
-    import tempfile
-
     model = ARCHITECTURE.build((4, 5, 1), 3, np.random.default_rng(3))
     history = [{"epoch": 1, "loss": 0.1, "validation_accuracy": 0.5}]
     with tempfile.TemporaryDirectory() as name:
@@ -468,8 +504,6 @@ def checkpoint_header(rng) -> bytes:
 
 @cache
 def build_files() -> dict[str, bytes]:
-    import tempfile
-
     network = random_network(0, [7, 4, 3])
     compiled = compile_network(network, size_array(network, 2, 2, kind="latency"), "latency")
     with tempfile.TemporaryDirectory() as name:
@@ -517,7 +551,10 @@ def frames(rng) -> bytes:
     info = struct.pack("<4BHHII", VERSION, 4, 3, 0, 64, 72, 0, 24_000_000)
     payloads = [b"\0" + info, b"\0" + bytes(24), b"\0" + bytes(9) + b"\1\0"]
     index = int(rng.integers(3))
-    if rng.integers(2):
+    if rng.integers(3) == 0:
+        at = int(rng.integers(len(payloads[index])))
+        payloads[index] = payloads[index][:at] + bytes([choose(rng, [0, 1, 255])]) + payloads[index][at + 1 :]
+    elif rng.integers(2):
         payloads[index] = payloads[index][: int(rng.integers(len(payloads[index]) + 1))] + rng.bytes(rng.integers(3))
     else:
         payloads[index] = damaged(rng, payloads[index])
@@ -586,12 +623,17 @@ def read_image(suffix: str, data: bytes, folder: Path) -> None:
     assert 0 < pixels.size <= 1 << 24
 
 
-def read_build(name: str, data: bytes, folder: Path) -> None:
-    for file, content in (build_files() | {name: data}).items():
+def read_build(data: bytes, folder: Path) -> None:
+    for file, content in (build_files() | {"build.json": data}).items():
         (folder / file).write_bytes(content)
-    build = builds.load(folder, edited=name == "ports.json")  # else the ports are those that are compiled
-    assert build.ports["o_result__payload"]["fields"]["logit"]["width"] >= 1
-    assert build.ports["written"]["fields"]["mask"]["width"] >= 1
+    assert builds.load(folder).network.classes == 3
+
+
+def read_ports(data: bytes, folder: Path) -> None:
+    (folder / "ports.json").write_bytes(data)
+    ports = ports_file.read_ports(folder / "ports.json", json.loads(build_files()["ports.json"]))
+    assert ports["o_result__payload"]["fields"]["logit"]["width"] >= 1
+    assert ports["written"]["fields"]["mask"]["width"] >= 1
 
 
 def read_array(data: bytes, folder: Path) -> None:
@@ -625,10 +667,6 @@ def read_frames(data: bytes, folder: Path) -> None:
     assert 0 <= result.label < len(result.logits)
 
 
-def _seeded(value: dict):
-    return lambda rng: json_bytes(changed(rng, value))
-
-
 def _array_json() -> dict:
     return json.loads(build_files()["build.json"])["array"]
 
@@ -641,6 +679,7 @@ KINDS = {
     "network, archive": Kind(lambda rng: odd_archive(rng, choose(rng, networks())), read_network),
     "idx, bytes": Kind(lambda rng: damaged(rng, choose(rng, idx_good())), read_idx),
     "idx, header": Kind(idx_file, read_idx),
+    "data folder": Kind(data_folder, read_folder),
     "toml, bytes": Kind(lambda rng: damaged(rng, TOML.encode()), read_toml),
     "toml, tokens": Kind(lambda rng: shuffled(rng, TOML), read_toml),
     "toml, values": Kind(toml_values, read_toml),
@@ -658,19 +697,13 @@ KINDS = {
     ),
     ".npy, header": Kind(odd_npy, lambda *case: read_image(".npy", *case)),
     ".pgm": Kind(pgm, lambda *case: read_image(".pgm", *case)),
-    "build.json, bytes": Kind(
-        lambda rng: damaged(rng, build_files()["build.json"]), lambda *case: read_build("build.json", *case)
-    ),
+    "build.json, bytes": Kind(lambda rng: damaged(rng, build_files()["build.json"]), read_build),
     "build.json, values": Kind(
-        lambda rng: json_bytes(changed(rng, json.loads(build_files()["build.json"]))),
-        lambda *case: read_build("build.json", *case),
+        lambda rng: json_bytes(changed(rng, json.loads(build_files()["build.json"]))), read_build
     ),
-    "ports.json, bytes": Kind(
-        lambda rng: damaged(rng, build_files()["ports.json"]), lambda *case: read_build("ports.json", *case)
-    ),
+    "ports.json, bytes": Kind(lambda rng: damaged(rng, build_files()["ports.json"]), read_ports),
     "ports.json, values": Kind(
-        lambda rng: json_bytes(changed(rng, json.loads(build_files()["ports.json"]))),
-        lambda *case: read_build("ports.json", *case),
+        lambda rng: json_bytes(changed(rng, json.loads(build_files()["ports.json"]))), read_ports
     ),
     "array, bytes": Kind(lambda rng: damaged(rng, json_bytes(_array_json())), read_array),
     "array, values": Kind(lambda rng: json_bytes(changed(rng, _array_json())), read_array),

@@ -107,6 +107,24 @@ def random_image_network(
     return growing.network(seed, growing.dense(int(rng.integers(2, 7))))
 
 
+def grouped_network(outputs: int, groups: int) -> Network:
+    """A grouped convolution between two layers; no weight is zero, so that each step's reads matter."""
+    rng = np.random.default_rng(outputs)
+
+    def layer(kind, *shape: int, **fields):
+        zeros = np.zeros(shape[0], dtype=np.int64)
+        if kind is Conv2d:
+            fields["requantize"] = Requantize(zeros + 1, zeros + 8, Format(8, signed=False))
+        return kind(random_weights(rng, shape, 8, "ends"), zeros, 8, **fields)
+
+    layers = (
+        layer(Conv2d, 2 * groups, 2, 2, 1),
+        layer(Conv2d, outputs, 2, 3, 2, groups=groups),
+        layer(Dense, 3, 2 * outputs, requantize=None),
+    )
+    return Network("grouped", InputContract((3, 5, 1)), layers)
+
+
 def random_conv_network(seed: int, macs: int | None = None) -> Network:
     """Two convolutions with kernels 1..7, strides, paddings, up to 20 channels and groups, and a dense layer.
 

@@ -212,7 +212,23 @@ def test_fit_for_a_device(workplace, capsys):
     )
     assert 100_000 <= small["best"]["images_per_second"] < result["best"]["images_per_second"]
     assert main(["fit", str(network), "--device", "ecp5-25k", "--macs", "40"]) == 0
-    assert "which `amarray place` measures" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "which `amarray place` measures" in text
+    assert " is outside of the model" not in text
+
+
+def test_fit_says_what_is_outside_of_the_model(tmp_path, capsys):
+    network_file.save(random_network(0, [18, 4, 2], weight_bits=2), tmp_path / "small.npz")
+    command = ["fit", tmp_path / "small.npz", "--device", "ice40-hx8k", "--macs", "4"]
+    best = run_json(capsys, *command)[1]["best"]
+    assert best["outside_model"]["weight_bits"] == {"value": 2, "fitted": [3, 8]}
+    assert main([*map(str, command)]) == 0
+    text = capsys.readouterr().out
+    shape = f"{best['lanes']} x {best['taps']} x {best['pixels']}"
+    assert f"  {shape} * " in text
+    assert "*: outside of the model, which was fitted to other arrays" in text
+    assert f"{shape} is outside of the model: " in text
+    assert "weight_bits 2 (fitted 3..8), " in text
 
 
 def test_tables_for_a_person(workplace, capsys):
@@ -242,7 +258,7 @@ def test_tables_for_a_person(workplace, capsys):
         (["generate", "NETWORK", "-o", "FILE"], "a file has that name"),
         (["generate", "NETWORK", "-o", "RUN"], "it is not empty and has no build.json"),
         (["generate", "NETWORK", "--array", "nowhere"], "cannot read array nowhere: No such file or directory"),
-        (["generate", "NETWORK", "--array", "FILE"], "does not describe an array"),
+        (["generate", "NETWORK", "--array", "FILE"], "it is not an array in JSON"),
         (["load", "BUILD", "mlp", "-o", "x.load"], "--reloadable"),
         (["generate", "mlp", "--array", "BUILD", "--also", "cnn", "-o", "other"], "must not come with --array"),
         (["simulate", "nowhere"], "not a build: it has no build.json; make one with `amarray generate`"),

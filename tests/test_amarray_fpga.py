@@ -205,6 +205,27 @@ def test_refusals_come_before_any_work(build, tools, capsys, arguments, says):
     assert not (build.folder / "fpga").exists()
 
 
+def test_synth_says_which_parameters_are_outside_of_the_model(build, tools, capsys):
+    result = run_json(capsys, "synth", build.folder)[1]
+    assert result["outside_model"]["activation_bits"] == {"value": 4, "fitted": [8, 8]}
+    assert result["predicted"] is not None
+    assert main(["synth", str(build.folder)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.count(", outside of the model ") == 4
+    assert "outside of the model, which was fitted to other arrays:" in text
+    assert "activation_bits 4 (fitted 8)" in text
+    assert f"input_words {build.config.input_words} (fitted 98..4481)" in text
+    assert run_json(capsys, "synth", build.folder, "--device", "gw1n-9c")[1]["outside_model"] is None
+
+
+def test_synth_of_an_array_like_the_fitted_ones_says_nothing(tmp_path, tools, capsys):
+    network = random_network(0, [784, 32, 10])
+    build = builds.write(compile_network(network, size_array(network, 4, 4)), tmp_path / "build")
+    assert run_json(capsys, "synth", build.folder)[1]["outside_model"] == {}
+    assert main(["synth", str(build.folder)]) == 0
+    assert "outside" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("entry", "listed"), [("synth", fpga.SYNTHESIS), ("place", fpga.PLACEMENT)])
 def test_a_step_is_repeated_when_any_of_its_code_has_changed(entry, listed):
     found, waiting = set(), [f"hw.fpga.{entry}"]

@@ -105,11 +105,46 @@ def test_a_teacher_is_a_run(folder, capsys):
     assert pupil["loss"] != teacher["loss"]
 
 
+def test_what_quantize_will_refuse_is_said_before_the_first_step(folder, capsys, monkeypatch):
+    text = (folder / "tiny.toml").read_text()
+    changed = text.replace('{ kind = "relu" }', '{ kind = "tanh" }').replace(
+        '"classes" },', '"classes" }, { kind = "softmax" },'
+    )
+    (folder / "tiny.toml").write_text(changed)
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1, signal.SIGINT)
+        assert main([*TRAIN, "-o", "stopped"]) == 130
+    note, *_ = capsys.readouterr().err.splitlines()
+    assert note == (
+        "note: `amarray quantize` will refuse this network: layer 3 (Tanh) has no integer form; take ReLU in its place;"
+        " layer 6 (Softmax) has no integer form; leave it out, the greatest logit wins without it"
+    )
+    result = run_json(capsys, *TRAIN)
+    assert result["notes"] == [note.removeprefix("note: ")]
+    assert main([*TRAIN[:-1], "-o", "again"]) == 0
+    captured = capsys.readouterr()
+    assert note in captured.out
+    assert "next:" not in captured.out
+    reason = note.partition("network: ")[2]
+    assert error(capsys, "quantize", "again", "--data", "bars", "--calibration-images", "100").endswith(
+        f"cannot be quantized: {reason}"
+    )
+
+
+def test_a_network_that_can_be_quantized_has_no_note(folder, capsys):
+    assert main([*TRAIN[:-1]]) == 0
+    captured = capsys.readouterr()
+    assert "note:" not in captured.err + captured.out
+    assert captured.out.splitlines()[-1] == "next: amarray quantize runs/tiny"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("train", "resnet"), "'resnet' is neither a TOML file nor a shipped network: .*mlp"),
         ((*TRAIN, "--set", "speed=3"), "a recipe has no field 'speed'"),
+        ((*TRAIN, "--set", "epochs=" + "[" * 5000), "cannot read --set epochs: .*nested too deep"),
+        ((*TRAIN, "--set", "seed=0x" + "f" * 5000), "an integer must have at most 128 bits"),
         ((*TRAIN, "--set", "epochs"), "--set needs NAME=VALUE, not 'epochs'"),
         ((*TRAIN, "--set", "teacher=nobody"), "'nobody' is neither a folder that `amarray train` wrote nor a shipped"),
         ((*TRAIN, "--epochs", "0"), r"epochs must be an integer 1\.\.10000, not 0"),

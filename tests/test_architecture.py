@@ -10,7 +10,7 @@ FOLDERS = ("amarray", "sim", "hw", "sw")
 """Highest first: a folder may import those after it."""
 SHARED = {
     *("sw.errors", "sw.file_kinds", "sw.files", "sw.fingerprint", "sw.fixed"),
-    *("sw.network", "sw.network_file", "sw.reading", "sw.user_cache"),
+    *("sw.network", "sw.network_file", "sw.reading", "sw.text", "sw.user_cache"),
 }
 """What hw may know of sw: the number contract and the network."""
 

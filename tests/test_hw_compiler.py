@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import random_image_network, random_network
+from networks import random_image_network, random_images, random_network
 
 from hw.compiler import compile_network, map_network, size_array
 from hw.config import LIMITS, ArrayConfig
 from hw.schedule import SCHEDULES, Schedule, make_schedule
+from sim.amaranth_sim import simulate_component
 from sw import network_file
 from sw.errors import InputError
 from sw.network import Network
@@ -26,13 +27,16 @@ SIZES = (
     "result_words",
     "stages",
     "delay_bits",
+    "logit_bits",
 )
+LOOPS = ("loops", "reduction_loops", "pool_loops")
 NETWORKS = {
     "pipelined": (random_network(0, [30, 16, 16, 10], multiplier=True), 16, 8),
     "tiled": (random_network(1, [17, 40, 9], weight_bits=5, activation_bits=6), 7, 3),
     "single": (random_network(2, [50, 10]), 4, 4),
     "serial": (random_network(3, [9, 5, 3], signed=True), 1, 1),
-    "delayed": (random_network(4, [9, 1]), 2, 6),  # its delay of 1 fits into 1 bit, the count beyond it does not
+    "delayed": (random_network(4, [9, 1]), 2, 6),
+    "image": (random_image_network(0, ("projection", "maxpool"), shape=(9, 9, 3)), 4, 4),
 }
 
 
@@ -45,7 +49,7 @@ def test_sized_array_runs_its_network(name, kind):
     assert compile_network(network, config, kind).config == config
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, *LOOPS])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_sized_array_is_the_smallest(name, size):
     network, lanes, taps = NETWORKS[name]
@@ -60,7 +64,77 @@ def test_sized_array_is_the_smallest(name, size):
 
 def test_every_size_is_above_its_limit_in_one_of_the_networks():
     configs = [size_array(*NETWORKS[name]) for name in NETWORKS]
-    assert {size for size in SIZES if any(getattr(config, size) > LIMITS[size][0] for config in configs)} == set(SIZES)
+    for size in (*SIZES, *LOOPS):
+        assert any(getattr(config, size) > LIMITS[size][0] for config in configs)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_depths_are_those_that_the_program_reaches(name, kind):
+    """Every word of weights is read. Kept free are the words of channels that the last tile lacks, and what borders and
+    vectors that begin inside of a word may take."""
+    network, lanes, taps = NETWORKS[name]
+    compiled = compile_network(network, size_array(network, lanes, taps, kind=kind), kind)
+    config, mappings = compiled.config, compiled.schedule.mappings
+    weights, ends = set(), {"input_words": 0, "hidden_words": 0, "parameter_words": 0}
+    for instruction, slot in zip(compiled.instructions, compiled.schedule.body, strict=False):
+        mapping, memory = mappings[slot.operation], "hidden_words" if instruction.reads_hidden else "input_words"
+        reach = {"read_step": 0, "write_step": 0, "parameter_step": 0}
+        words, inside = {instruction.weight_base}, dict.fromkeys((*reach, "weight_step"), 0)
+        for level in instruction.levels:
+            strides = {name: getattr(level, name) + inside[name] for name in inside}
+            for name in inside:
+                inside[name] += (level.count - 1) * strides[name]
+            reach = {name: far + (level.count - 1) * strides[name] for name, far in reach.items()}
+            words = {word + index * strides["weight_step"] for word in words for index in range(level.count)}
+        weights |= words
+        read = max(instruction.read_bases) + reach["read_step"] + max((0, *instruction.column_offsets)) + taps
+        tile = -(-mapping.last_lanes // config.drain_channels)
+        ends["parameter_words"] = max(
+            ends["parameter_words"], instruction.parameter_base + reach["parameter_step"] + tile
+        )
+        ends[memory] = max(ends[memory], -(-read // taps))
+        if not instruction.is_result:
+            written = max(instruction.write_bases) + reach["write_step"] + mapping.last_lanes
+            ends["hidden_words"] = max(ends["hidden_words"], -(-written // taps))
+    assert weights == set(range(config.weight_words))
+    assert 0 <= config.parameter_words - max(2, ends["parameter_words"]) < max(1, config.drain_words)
+    for memory in ("input_words", "hidden_words"):
+        assert 0 <= getattr(config, memory) - max(2, ends[memory]) <= config.unaligned_reads
+    assert config.program_words == max(2, len(compiled.instructions))
+    assert config.stages == max(slot.age for slot in compiled.schedule.body) + 1
+
+
+def test_no_narrower_accumulator_holds_what_an_image_can_bring():
+    """Pixels that are white where a weight has one sign, and black elsewhere, reach an end of a first layer's sums."""
+    for seed in range(5):
+        network = random_network(seed, [20, 3])
+        layer, bits = network.layers[0], size_array(network, 2, 2).accumulator_bits
+        sums = [layer.bias + 255 * np.where(sign * layer.weight > 0, layer.weight, 0).sum(axis=1) for sign in (1, -1)]
+        low, high = min(map(np.min, sums)), max(map(np.max, sums))
+        assert -(1 << bits - 1) <= low <= high < 1 << bits - 1
+        assert not -(1 << bits - 2) <= low <= high < 1 << bits - 2
+
+
+@pytest.mark.parametrize(
+    ("widths", "lanes", "taps", "kind", "words", "counted"),
+    [
+        ([6, 5, 3, 3], 1, 1, "throughput", 6, True),  # most wait where the pipeline drains
+        ([2, 4, 1, 4], 4, 3, "throughput", 8, True),
+        ([1, 2], 3, 4, "latency", 12, False),  # six images on their way from the array to the queue
+        ([4, 3, 4], 2, 3, "latency", 7, False),
+    ],
+)
+def test_an_array_with_room_for_a_logit_less_waits_in_a_long_stream(widths, lanes, taps, kind, words, counted):
+    network = random_network(0, widths)
+    compiled = compile_network(network, size_array(network, lanes, taps, kind=kind), kind)
+    images = random_images(0, network, 9)
+    assert compiled.config.result_words == words > network.classes
+    less = replace(compiled, config=replace(compiled.config, result_words=words - 1))
+    counters = simulate_component(less.accelerator(), network, images, less.watchdog_cycles).counters
+    # A wait of a single cycle counts as busy. That the array itself never waits, tests/test_hw_accelerator.py shows.
+    assert counters["busy"] + counters["stalled_output"] > compiled.schedule.busy_cycles(len(images))
+    assert bool(counters["stalled_output"]) == counted
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -253,6 +327,30 @@ def test_weights_and_parameters_hold_the_network():
         word = compiled.parameters[tile * config.drain_words + row]
         bias = word >> width * place & (1 << bits) - 1
         assert (bias ^ 1 << bits - 1) - (1 << bits - 1) == layer.bias[output]
+
+
+@pytest.mark.parametrize("name", ["pipelined", "tiled"])
+def test_every_channel_has_its_place_in_a_word_of_parameters(name):
+    network, lanes, taps = NETWORKS[name]
+    compiled = compile_network(network, replace(size_array(network, lanes, taps), shift_bits=6))
+    config, mappings = compiled.config, compiled.schedule.mappings
+    bits = (config.accumulator_bits, config.shift_bits, config.multiplier_bits)
+    assert config.drain_channels > 1
+    tiles = [(mapping, tile) for mapping in mappings for tile in range(mapping.tiles)]
+    assert len(compiled.parameters) == len(tiles) * config.drain_words
+    for (mapping, tile), word in zip(tiles, range(0, len(compiled.parameters), config.drain_words), strict=True):
+        scale, outputs = mapping.operation.requantize, mapping.operation.outputs
+        for lane in range(min(mapping.tile_lanes, outputs - tile * mapping.tile_lanes)):
+            row, place = divmod(lane, config.drain_channels)
+            left = compiled.parameters[word + row] >> sum(bits) * place
+            found = []
+            for width in bits:
+                found.append(left & (1 << width) - 1)
+                left >>= width
+            output = tile * mapping.tile_lanes + lane
+            bias = int(mapping.operation.bias[output]) % (1 << config.accumulator_bits)
+            shift, multiplier = (int(scale.shift[output]), int(scale.multiplier[output])) if scale else (0, 1)
+            assert found == [bias, shift, multiplier if config.multiplier_bits else 0]
 
 
 def test_published_example_keeps_its_multipliers_busy():

@@ -98,10 +98,24 @@ def test_plan():
 
 
 def test_an_image_must_fit_in_a_frame():
-    large = random_network(1, [70_000, 2])
-    config = size_array(large, lanes=2, taps=1)
-    with pytest.raises(InputError, match="image on a board, and its logits, must have at most 65535 bytes, not 70000"):
-        buffer_bytes(config, 70_000)
+    config = ArrayConfig(taps=1)
+    assert buffer_bytes(config, 65_535) == 65_535
+    with pytest.raises(InputError, match="image on a board, and its logits, must have at most 65535 bytes, not 65536"):
+        buffer_bytes(config, 65_536)
+    assert buffer_bytes(ArrayConfig(taps=15), 4369) == 65_535
+    with pytest.raises(InputError, match="not 65536"):
+        buffer_bytes(ArrayConfig(taps=16), 4096)
+    reloadable = ArrayConfig(taps=3, input_words=2 * 21_844, reloadable=True)
+    assert buffer_bytes(reloadable, 1) == 65_535
+    with pytest.raises(InputError, match="not 65538"):
+        buffer_bytes(replace(reloadable, input_words=2 * 21_845), 1)
+
+
+def test_an_answer_must_fit_in_a_frame_with_its_status():
+    config = ArrayConfig(logit_bits=8, result_words=65_532)
+    assert buffer_bytes(config, 1) == 65_534
+    with pytest.raises(InputError, match="must have at most 65535 bytes, not 65536"):
+        buffer_bytes(replace(config, result_words=65_533), 1)
 
 
 def test_the_buffer_holds_an_image_and_an_answer():

@@ -6,11 +6,22 @@ from dataclasses import replace
 from importlib import import_module
 
 import pytest
+from networks import random_network
 from test_architecture import ROOT
 
+from hw.compiler import size_array
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES, device
-from hw.fpga.estimate import FABRICS, FOLLOWING, estimate, expected_clock, products, scale_blocks
+from hw.fpga.estimate import (
+    FABRICS,
+    FOLLOWING,
+    estimate,
+    expected_clock,
+    outside_model,
+    products,
+    scale_blocks,
+)
+from hw.fpga.fitted import FITTED
 
 GRID = json.loads((ROOT / "bench" / "resource_model.json").read_text(encoding="utf-8"))
 ROWS = [row for rows in GRID.values() for row in rows]
@@ -25,6 +36,52 @@ def test_the_model_is_near_what_yosys_counted(row):
     assert abs(found["brams"] - row["counts"]["brams"]) <= 1
     for name, error in ERRORS.items():
         assert abs(found[name] / row["counts"][name] - 1) <= error, name
+
+
+@pytest.mark.parametrize("family", FITTED)
+def test_the_fitted_ranges_are_those_of_the_grid(family):
+    configs = [row["config"] for row in GRID[family]]
+    values = {name: [config[name] for config in configs] for name in ArrayConfig().to_json()}
+    assert FITTED[family] == {name: (min(each), max(each)) for name, each in values.items()}
+    assert set(FITTED) == set(GRID)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(map(str, row["array"])))
+def test_no_fitted_array_is_outside_of_the_model(row):
+    assert outside_model(ArrayConfig.from_json(row["config"]), DEVICES[row["device"]]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("weight_bits", 3, 2),
+        ("activation_bits", 8, 7),
+        ("lanes", 16, 17),
+        ("taps", 8, 9),
+        ("input_words", 4481, 4482),
+        ("weight_words", 204, 203),
+        ("multiplier_bits", 0, 16),
+        ("reloadable", False, True),
+        ("follows_input", False, True),
+    ],
+)
+def test_parameters_outside_of_the_model_are_named_with_what_was_fitted(name, inside, outside):
+    config = replace(ArrayConfig.from_json(GRID["ice40"][0]["config"]), drain_parts=1)
+    ends = [min(row["config"][name] for row in GRID["ice40"]), max(row["config"][name] for row in GRID["ice40"])]
+    for device_name in ("ice40-hx8k", "ice40-up5k"):
+        target = DEVICES[device_name]
+        assert outside_model(replace(config, **{name: inside}), target) == {}
+        found = outside_model(replace(config, **{name: outside}), target)
+        assert found == {name: {"value": outside, "fitted": ends}}
+
+
+def test_small_arrays_and_narrow_weights_are_outside_of_the_model():
+    """Where the error was 42 % and -31 %."""
+    one_class = size_array(random_network(0, [18, 4, 1]), 4, 3)
+    coarse = size_array(random_network(0, [18, 4, 3], weight_bits=2, activation_bits=2), 4, 3)
+    for target in (DEVICES["ecp5-25k"], DEVICES["ice40-hx8k"]):
+        assert {"input_words", "weight_words"} <= set(outside_model(one_class, target))
+        assert {"weight_bits", "activation_bits"} <= set(outside_model(coarse, target))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +118,7 @@ def test_products_leave_the_requantizers_their_blocks():
 
 def test_a_family_without_a_model_has_no_estimate():
     assert estimate(ArrayConfig(), DEVICES["gw1n-9c"]) is None
+    assert outside_model(ArrayConfig(), DEVICES["gw1n-9c"]) is None
 
 
 def test_clock_depends_on_the_size_of_the_array_and_on_the_speed_grade():

@@ -155,24 +155,25 @@ def simulate(config, runs: list[tuple]) -> list[list[dict]]:
 def random_run(rng, config) -> tuple[Instruction, tuple]:
     counts = rng.choice([1, 1, 2, 3, 4], config.loops).tolist()
     unit = 1 if config.unaligned_reads else config.taps
+    written = 1 if config.unaligned_writes else config.taps
     strides = (
         [int(stride) * unit for stride in rng.integers(-9, 10, config.loops)],
         rng.integers(-9, 10, config.loops).tolist(),
-        [int(stride) * unit for stride in rng.integers(-9, 10, config.loops)],
+        [int(stride) * written for stride in rng.integers(-9, 10, config.loops)],
         rng.integers(-9, 10, config.loops).tolist(),
     )
     bits = rng.integers(0, 2, 7).tolist()
     instruction = Instruction(
         levels=levels(counts, *strides),
         read_bases=tuple(int(base) * unit for base in rng.integers(0, 30, 2)),
-        write_bases=tuple(int(base) * unit for base in rng.integers(0, 20, 2)),
+        write_bases=tuple(int(base) * written for base in rng.integers(0, 20, 2)),
         weight_base=int(rng.integers(64)),
         parameter_base=int(rng.integers(9)),
         tile_lanes=int(rng.integers(1, config.lanes + 1)),
         last_lanes=int(rng.integers(1, config.lanes + 1)),
         column_offsets=tuple(int(offset) * unit for offset in rng.integers(0, 30, config.pixels - 1)),
         pools_columns=bool(bits[4]),
-        column_write=int(rng.integers(0, 20)) * unit,
+        column_write=int(rng.integers(0, 20)) * written,
         last_columns=int(rng.integers(1, config.pixels + 1)),
         reads_hidden=bool(bits[0]),
         reads_signed=(bool(bits[1]), bool(bits[5])),
@@ -184,10 +185,8 @@ def random_run(rng, config) -> tuple[Instruction, tuple]:
     return instruction, strides
 
 
-@pytest.mark.parametrize("pixels", [1, 2, 4])
-@pytest.mark.parametrize("unaligned", [False, True])
-@pytest.mark.parametrize("loops", range(2, 7))
-def test_random_nests(loops, unaligned, pixels):
+def check_random_nests(loops: int, pixels: int, *, reads: bool, writes: bool) -> None:
+    """A dozen nests; reads, writes: whether they are unaligned."""
     rng = np.random.default_rng(loops)
     reduction_loops = int(rng.integers(1, min(loops, 5)))
     config = ArrayConfig(
@@ -201,8 +200,8 @@ def test_random_nests(loops, unaligned, pixels):
         input_words=32,
         hidden_words=20,
         weight_words=64,
-        unaligned_reads=unaligned,
-        unaligned_writes=unaligned,
+        unaligned_reads=reads,
+        unaligned_writes=writes,
     )
     runs, expected = [], []
     for _ in range(12):
@@ -211,6 +210,18 @@ def test_random_nests(loops, unaligned, pixels):
         runs.append((instruction, enable, odd, idle))
         expected.append(reference(config, instruction, strides, enable=enable, odd=odd))
     assert simulate(config, runs) == expected
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 4])
+@pytest.mark.parametrize("unaligned", [False, True])
+@pytest.mark.parametrize("loops", range(2, 7))
+def test_random_nests(loops, unaligned, pixels):
+    check_random_nests(loops, pixels, reads=unaligned, writes=unaligned)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_reads_may_be_unaligned_without_writes_and_writes_without_reads(reads):
+    check_random_nests(3, 1, reads=reads, writes=not reads)
 
 
 def test_one_step_nests_start_back_to_back():

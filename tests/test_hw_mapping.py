@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from networks import random_image_network, random_images, random_network
+from networks import grouped_network, random_image_network, random_images, random_network
 
 from hw.compiler import map_network, size_array
 from hw.config import ArrayConfig
@@ -178,9 +178,9 @@ def per_lane(mapping: Mapping, scale, parameter: int, lane: int):
     return [np.array([each[parameter : parameter + drain_words].ravel()[lane]]) for each in values]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_times_are_those_of_the_nest(seed):
-    for mapping in mapped(seed)[1]:
+def check_times(mappings: tuple[Mapping, ...]) -> None:
+    """What is said of each element's reads and writes, and of each sum, is what the steps of the nest do."""
+    for mapping in mappings:
         source, operands = mapping.source, mapping.operation.weight.shape[1]
         places = {
             mapping.source.origin + y * source.pitch + x: (y, x)
@@ -233,6 +233,32 @@ def test_times_are_those_of_the_nest(seed):
             assert mapping.logits().tolist() == logits
         else:
             assert mapping.drains().tolist() == written.tolist()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_times_are_those_of_the_nest(seed):
+    check_times(mapped(seed)[1])
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("outputs", "groups", "lanes", "taps", "tile_lanes", "tiles"),
+    [
+        (6, 2, 1, 7, 1, 3),
+        (6, 2, 2, 3, 1, 3),  # a group's outputs are prime and more than the lanes
+        (14, 2, 6, 4, 1, 7),
+        (12, 2, 4, 1, 3, 2),
+        (24, 3, 5, 2, 4, 2),
+    ],
+)
+def test_a_group_of_more_outputs_than_lanes_takes_several_tiles(
+    outputs, groups, lanes, taps, tile_lanes, tiles, pixels
+):
+    network = grouped_network(outputs, groups)
+    mappings = map_network(network, size_array(network, lanes, taps, pixels))
+    assert (mappings[1].tile_lanes, mappings[1].tiles) == (tile_lanes, groups * tiles)
+    check_sums(network, mappings)
+    check_times(mappings)
 
 
 def dense(inputs: int, outputs: int, lanes: int, taps: int, *, is_result: bool = False) -> Mapping:

@@ -1,12 +1,14 @@
 """Lowering: which layers become one operation, where a copy is made, and whose tensors lie alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import random_image_network
 
 from hw.operations import INPUT, can_interleave, interleaved, lower, plan_regions, tied_operands
 from sw.fixed import Format
-from sw.network import Add, Conv2d, Dense, InputContract, MaxPool, Network, Requantize
+from sw.network import Add, AvgPool, Conv2d, Dense, InputContract, MaxPool, Network, Requantize
 
 
 def names(network: Network, *, input_gaps: bool = True) -> list[str]:
@@ -82,6 +84,39 @@ def test_ties_join():
     layers[-1] = add(1, 3, 2)
     layers.append(add(2, 4, 2))
     assert tied_operands(lower(network(*layers), input_gaps=True)) == [{0, 1, 3}, {2, 4}]
+
+
+@pytest.mark.parametrize(
+    ("shift", "multiplier", "bias", "uniform"),
+    [
+        ([4] * 3, [1] * 3, [0] * 3, True),
+        ([4, 5, 4], [1] * 3, [0] * 3, False),
+        ([4] * 3, [1, 1, 3], [0] * 3, False),
+        ([4] * 3, [1] * 3, [0, 1, 0], False),
+    ],
+)
+def test_channels_are_alike_where_weight_bias_and_scale_are(shift, multiplier, bias, uniform):
+    scale = Requantize(np.array(multiplier), np.array(shift), Format(8, signed=False))
+    weight = np.ones((3, 2, 2, 1), dtype=np.int64)
+    depthwise = Conv2d(weight, np.array(bias), 8, scale, groups=3)
+    assert lower(network(conv(1, 3), depthwise), input_gaps=True)[1].is_uniform == uniform
+    weight = weight * np.array([1, 1, 2]).reshape(3, 1, 1, 1)
+    assert not lower(network(conv(1, 3), replace(depthwise, weight=weight)), input_gaps=True)[1].is_uniform
+
+
+def test_channels_are_alike_without_a_scale_but_not_where_they_share_inputs_or_are_alone():
+    of = Network("n", InputContract((8, 8, 1)), (conv(1, 3), AvgPool(None)))
+    assert [operation.is_uniform for operation in lower(of, input_gaps=True)] == [False, True]
+    assert not lower(network(AvgPool(2, requantize=conv(1, 1).requantize)), input_gaps=True)[0].is_uniform
+
+
+def test_an_operation_has_the_widths_of_its_layer():
+    five = replace(conv(1, 2), weight_bits=5, weight=np.full((2, 3, 3, 1), 15))
+    pool = AvgPool(2, requantize=conv(1, 2).requantize)
+    operations = lower(network(five, pool), input_gaps=True)
+    assert [operation.weight_bits for operation in operations] == [5, 2, 8]  # a mean has weights of 1
+    # 9 weights of 15 and pixels up to 255; 4 activations up to 255; 18 of those
+    assert [operation.accumulator_bits for operation in operations] == [17, 11, 14]
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hw.address import AddressLayout
 from hw.config import ArrayConfig
 from hw.program import (
     Header,
@@ -12,8 +13,11 @@ from hw.program import (
     encode,
     header_layout,
     header_values,
+    hidden_address,
     input_address,
     instruction_layout,
+    read_address,
+    write_address,
 )
 from sw.errors import InputError
 
@@ -134,6 +138,29 @@ def test_a_value_that_does_not_fit_is_refused(field, values):
 
 def test_steps_is_the_product_of_the_counts():
     assert Instruction((Level(3), Level(1), Level(5), Level(7))).steps == 105
+
+
+@pytest.mark.parametrize(("parts", "unaligned", "in_word"), [(1, False, False), (1, True, True), (2, False, True)])
+def test_a_write_address_has_a_place_in_its_word_only_where_writes_need_one(parts, unaligned, in_word):
+    config = ArrayConfig(taps=6, hidden_words=20, drain_parts=parts, unaligned_writes=unaligned)
+    assert write_address(config) == AddressLayout(20, 6, in_word)
+    assert hidden_address(config) == AddressLayout(20, 6, unaligned)
+
+
+@pytest.mark.parametrize("unaligned", [False, True])
+def test_a_read_address_reaches_both_memories(unaligned):
+    for depths in ((30, 20), (20, 30)):
+        config = ArrayConfig(taps=6, input_words=depths[0], hidden_words=depths[1], unaligned_reads=unaligned)
+        assert read_address(config) == AddressLayout(30, 6, unaligned)
+
+
+@pytest.mark.parametrize(
+    ("fields", "in_word"),
+    [({}, False), ({"input_gaps": True}, True), ({"interleave": 2}, True), ({"input_gaps": True, "taps": 1}, False)],
+)
+def test_an_input_address_has_a_place_in_its_word_only_where_pixels_are_spread(fields, in_word):
+    config = ArrayConfig(**({"taps": 6, "input_words": 30} | fields))
+    assert input_address(config) == AddressLayout(30, config.taps, in_word)
 
 
 def test_one_column_needs_no_fields_for_columns():

@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from networks import random_image_network, random_network
+from networks import grouped_network, random_image_network, random_network
 
+import hw.schedule
 from hw.accelerator import Latencies
-from hw.compiler import Compiled, compile_network, size_array
+from hw.compiler import Compiled, compile_network, map_network, size_array
 from hw.fetcher import DIVERT_CYCLES
 from hw.loop_nest import LoopNest
+from hw.mapping import Mapping
 from hw.operations import INPUT, tied_operands
 from hw.program import Instruction
-from hw.schedule import SCHEDULES, SEARCHED_OPERATIONS, interference, make_schedule
+from hw.schedule import SCHEDULES, SEARCHED_OPERATIONS, Schedule, interference, make_schedule, with_ages
 from hw.sequencer import ADMIT_CYCLES, RESERVE_CYCLES
 from sw.errors import InputError
 
@@ -249,9 +251,8 @@ def test_interference_is_that_of_the_played_reads_and_writes(seed, kind):
         assert (played == expected).all()
 
 
-@pytest.mark.parametrize("seed", [*range(20), *range(IMAGES, IMAGES + 40, 2)])
-def test_any_shorter_delay_of_a_latency_schedule_breaks_a_rule(seed):
-    compiled = random_compiled(seed, "latency")
+def check_delays_are_the_least(compiled: Compiled) -> None:
+    """Each delay of a latency schedule less one breaks a rule."""
     schedule, first = compiled.schedule, compiled.schedule.mappings[0]
     latency = LoopNest.latency(compiled.config)
     refill = max(first.load_cycles, -(-(first.steps + latency + first.load_cycles + ADMIT_CYCLES) // 2))
@@ -262,6 +263,19 @@ def test_any_shorter_delay_of_a_latency_schedule_breaks_a_rule(seed):
         instructions[index] = replace(instruction, delay=instruction.delay - 1)
         with pytest.raises(AssertionError):
             play(replace(compiled, instructions=tuple(instructions)), [3, 2])
+
+
+@pytest.mark.parametrize("seed", [*range(20), *range(IMAGES, IMAGES + 40, 2)])
+def test_any_shorter_delay_of_a_latency_schedule_breaks_a_rule(seed):
+    check_delays_are_the_least(random_compiled(seed, "latency"))
+
+
+@pytest.mark.parametrize(("outputs", "groups", "lanes", "taps"), [(6, 2, 1, 7), (12, 2, 4, 1), (24, 3, 5, 2)])
+def test_delays_are_right_where_a_group_takes_several_tiles(outputs, groups, lanes, taps):
+    network = grouped_network(outputs, groups)
+    compiled = compile_network(network, size_array(network, lanes, taps, kind="latency"), "latency")
+    play(compiled, [3, 1, 2])
+    check_delays_are_the_least(compiled)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -276,6 +290,47 @@ def test_a_throughput_schedule_has_no_longer_round_and_a_latency_schedule_no_dra
         assert list(schedule.ages) == sorted(schedule.ages)
         # Each operation runs once for each age from its own up to that of the oldest image.
         assert len(schedule.drain) == sum(slot.age for slot in schedule.body)
+
+
+SEARCHED = (*range(1, 25, 2), 30, 78, 98, 338, 384, 476, 64, 136)
+"""Seeds of networks of 2 to 6 operations. The last eight have branches, where raising one age after the other is not
+enough."""
+
+
+@cache
+def searched(seed: int) -> tuple[Mapping, ...]:
+    """The operations of a network on any array."""
+    rng = np.random.default_rng(seed)
+    if seed % 2:
+        network = random_network(seed, rng.integers(1, 30, rng.integers(3, 7)).tolist())
+    else:
+        network = random_image_network(seed, shape=(5, 5, 2), last=("dense", "pooled", "avgpool")[seed % 3])
+    lanes, taps = rng.integers(1, 17, 2).tolist()
+    return map_network(network, size_array(network, lanes, taps, 1 if seed % 2 else int(rng.choice([1, 2, 4]))))
+
+
+def cost(schedule: Schedule) -> tuple[int, int]:
+    return schedule.round_cycles, schedule.stages
+
+
+@pytest.mark.parametrize("seed", SEARCHED)
+def test_no_ages_are_better_than_those_of_the_search(seed):
+    mappings = searched(seed)
+    reads = [(index, source) for index, each in enumerate(mappings) for source in each.operation.sources]
+    found = []
+    for ages in product(range(len(mappings)), repeat=len(mappings) - 1):
+        ages = (0, *ages)  # the pixels are those of the newest image
+        if all(source == INPUT or ages[reader] >= ages[source] for reader, source in reads):
+            found.append(with_ages(mappings, ages))
+    assert cost(make_schedule(mappings, "throughput")) == min(cost(schedule) for schedule in found if schedule)
+
+
+def test_seeds_show_that_the_search_finds_more_than_one_age_after_the_other(monkeypatch):
+    best = [cost(make_schedule(searched(seed), "throughput")) for seed in SEARCHED]
+    monkeypatch.setattr(hw.schedule, "SEARCHED_OPERATIONS", 0)
+    raised = [cost(make_schedule(searched(seed), "throughput")) for seed in SEARCHED]
+    assert {len(searched(seed)) for seed in SEARCHED} >= {3, 4, 5, SEARCHED_OPERATIONS}
+    assert sum(greedy > one for greedy, one in zip(raised, best, strict=True)) == 8
 
 
 def test_throughput_schedule_is_shorter_where_layers_wait_for_each_other():

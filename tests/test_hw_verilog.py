@@ -53,7 +53,7 @@ def test_header_gives_the_file_to_its_user(build):
     text = " ".join(line.removeprefix("//").strip() for line in header)
     assert "This file belongs to whoever generated it" in text
     assert "amarray's own licence makes no claim on it" in text
-    assert f"random 0 on 2 lanes x 2 taps, an image every {build.compiled.schedule.round_cycles} cycles" in text
+    assert f'"random 0" on 2 lanes x 2 taps, an image every {build.compiled.schedule.round_cycles} cycles' in text
 
 
 def test_no_paths_of_the_machine(build):

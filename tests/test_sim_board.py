@@ -35,7 +35,7 @@ def check_images(network, images, answers, board: Board = BOARD):
 
 
 @pytest.mark.parametrize("mismatch", [-0.02, 0, 0.02])
-def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
+def test_mnist_through_the_uart_equals_golden(images, mismatch):
     compiled = compile_network(MLP, size_array(MLP, 4, 5))  # 785 pixels in 157 beats
     steps = [("info", b""), *image_steps(images), ("counters", b""), ("reset", b""), ("counters", b"")]
     answers = play(compiled, BOARD, steps, mismatch=mismatch)
@@ -60,7 +60,7 @@ def test_mnist_through_the_uart_equals_golden(images, simulated, mismatch):
 
 
 @pytest.mark.parametrize("board", [each for each in BOARDS.values() if each != BOARD], ids=lambda board: board.name)
-def test_the_other_boards_classify_too(images, simulated, board):
+def test_the_other_boards_classify_too(images, board):
     compiled = compile_network(SMALL, size_array(SMALL, 2, 3))
     answers = play(compiled, board, image_steps(images))
     check_images(SMALL, images, answers, board)

@@ -143,3 +143,9 @@ def test_the_largest_layer_is_refused_one_output_later():
 def test_refuses_data_beyond_the_limits(shape, classes):
     with pytest.raises(InputError, match=r"image|classes must be 1\.\.256"):
         build(*HEAD, shape=shape, classes=classes)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", 7, None])
+def test_a_name_is_printable(name):
+    with pytest.raises(InputError, match=r"the name of a network must be 1\.\.100 printable characters, not"):
+        Architecture(name, ({"kind": "flatten"},))

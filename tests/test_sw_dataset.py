@@ -79,6 +79,7 @@ def changed(**parts):
         ({"test_images": np.zeros((6, 5, 8, 1), np.uint8)}, r"training images are \(5, 7, 1\), test images"),
         ({"train_images": np.zeros((12, 0, 7, 1), np.uint8)}, "each at least 1, not"),
         ({"train_images": np.zeros((12, 4096, 4096, 2), np.uint8)}, "pixels of an image must be at most 16777216"),
+        ({"name": "two\nlines"}, r"the name of a data set must be 1\.\.100 printable characters, not 'two\\nlines'"),
         ({"test_labels": np.full(6, 3, np.uint8)}, r"test label 3 is none of .* classes 0\.\.2"),
     ],
 )

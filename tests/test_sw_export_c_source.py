@@ -5,10 +5,12 @@ The compiler is the one that Verilator needs too, told to read C.
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from names import HOSTILE
 from networks import random_image_network, random_images, random_network
 
 from sw.export.c_source import prefix, source, write
@@ -106,7 +108,18 @@ def test_names_begin_with_the_name_of_the_file(file, expected):
 
 def test_a_name_cannot_end_the_comment():
     network = Network("*/ #error", InputContract((1, 3, 1)), (WIDE,))
-    assert source(network, "net").splitlines()[0].startswith("/* * / #error: ")
+    assert source(network, "net").splitlines()[0].startswith('/* "__ _error": ')
+
+
+def test_no_name_changes_what_is_compiled(tmp_path):
+    network = random_network(1, [5, 4, 3])
+    for key, name in HOSTILE.items():
+        write(replace(network, name=name), tmp_path / f"{key}.h")
+    (tmp_path / "all.c").write_text("".join(f'#include "{key}.h"\n' for key in HOSTILE))
+    command = [COMPILER, "-x", "c", "-std=c99", *STRICT, "-c", "all.c", "-o", "all.o"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert_equal_to_golden(replace(network, name=HOSTILE["comment"]), tmp_path)
 
 
 def test_the_same_network_gives_the_same_text():

@@ -1,18 +1,23 @@
 """sw/export/onnx_model.py: onnxruntime computes golden's numbers, with and without its optimizations."""
 
+import re
 import sys
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from names import HOSTILE
 from networks import random_image_network, random_images, random_network
+from tiers import slow
 
 from sw.errors import InputError
 from sw.export.onnx_model import build, inexact_layers, write
 from sw.fixed import Format
 from sw.golden import infer
-from sw.network import Dense, InputContract, Network, Requantize
+from sw.network import Add, Conv2d, Dense, InputContract, Network, Requantize
 
 IMAGES = 200
 MIXED = ("avgpool", "overlapping", "residual", "depthwise", "grouped", "padded", "maxpool", "projection")
@@ -102,6 +107,54 @@ def test_halves_at_the_far_end_of_what_is_exact(shift, signed):
         np.testing.assert_array_equal(run(build(network), images, level)["logits"], infer(network, images).logits)
 
 
+PAIRS = np.stack(np.meshgrid(*[np.arange(256, dtype=np.uint8)] * 2, indexing="ij"), axis=-1).reshape(-1, 1, 1, 2)
+SIGNS = list(product([False, True], repeat=3))
+SUMS = [([1, 1], 1), ([3, 5], 3), ([93, 22], 7)]
+MORE_SUMS = [([1, 1], 0), ([1, 1], 2), ([2, 3], 3), ([7, 9], 4), ([127, 1], 7), ([64, 127], 8), ([127, 127], 14)]
+
+
+def selected(channel: int, signed: bool) -> Conv2d:
+    """A channel of the image as an activation: all 256 values of its format."""
+    weight = np.eye(2, dtype=int)[channel].reshape(1, 1, 1, 2)
+    return Conv2d(weight, [-128 if signed else 0], 8, Requantize([1], [0], Format(8, signed)), source=-1)
+
+
+@pytest.mark.parametrize("scale", [*SUMS, *slow(MORE_SUMS)], ids=str)
+@pytest.mark.parametrize("signs", SIGNS, ids=str)
+def test_sums_of_all_pairs(scale, signs):
+    (weight, shift), (first, second, result) = scale, signs
+    for bits, multiplier in ((8, 1), (5, 3)):
+        total = Add(0, weight, 8, Requantize([multiplier], [shift], Format(bits, result)))
+        layers = (selected(0, first), selected(1, second), total, Dense([[1]], [0], 8, None))
+        network = Network("pairs", InputContract((1, 1, 2)), layers)
+        assert inexact_layers(network) == []
+        golden = infer(network, PAIRS, all_taps=False)
+        np.testing.assert_array_equal(run(build(network), PAIRS, "ORT_ENABLE_ALL")["logits"], golden.logits)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_chain_of_sums(signed):
+    layers = [selected(0, signed), selected(1, not signed)]
+    for index, (weight, shift) in enumerate([([1, 1], 1), ([3, 2], 2), ([9, 7], 4), ([1, 1], 1)]):
+        layers.append(Add(index, weight, 8, Requantize([1], [shift], Format(8, signed and index % 2 == 0))))
+    network = Network("chain", InputContract((1, 1, 2)), (*layers, Dense([[1]], [0], 8, None)))
+    golden = infer(network, PAIRS, all_taps=False)
+    for level in LEVELS:
+        np.testing.assert_array_equal(run(build(network), PAIRS, level)["logits"], golden.logits)
+
+
+def test_a_sum_is_exact_up_to_the_last_bit_of_float32():
+    def wide(shift: int) -> Network:
+        total = Add(0, [127, 127], 8, Requantize([259], [shift], Format(8, signed=False)))
+        layers = (selected(0, False), selected(1, False), total, Dense([[1]], [0], 8, None))
+        return Network("wide", InputContract((1, 1, 2)), layers)
+
+    assert [inexact_layers(wide(shift)) for shift in (15, 16)] == [[], [2]]
+    golden = infer(wide(15), PAIRS, all_taps=False)
+    for level in LEVELS:
+        np.testing.assert_array_equal(run(build(wide(15)), PAIRS, level)["logits"], golden.logits)
+
+
 @pytest.mark.parametrize(
     ("bias", "shift", "signed", "layers"),
     [
@@ -131,6 +184,13 @@ def test_the_model_is_checked_and_says_what_it_is(tmp_path):
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(weight), network.layers[0].weight)
     kinds = [node.op_type for node in model.graph.node]
     assert (kinds.count("Gemm"), kinds.count("QuantizeLinear")) == (2, 1)
+
+
+def test_the_graph_has_a_name_of_letters():
+    """As ONNX demands: an identifier of C."""
+    network = random_network(1, [6, 4, 3])
+    for name in HOSTILE.values():
+        assert re.fullmatch(r"[A-Za-z_]\w*", build(replace(network, name=name)).graph.name, re.ASCII)
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path):

@@ -29,6 +29,10 @@ def network(*layers, shape=(2, 2, 1)):
     return Network("test", InputContract(shape), layers)
 
 
+def noted(notes):
+    return Network("test", InputContract((1, 1, 4)), (dense(3, 4, last=True),), notes)
+
+
 def conv(outputs, inputs, kernel=(1, 1), last=False, **changes):
     weight = np.ones((outputs, *kernel, inputs), int)
     return Conv2d(weight, np.zeros(outputs, int), 8, None if last else requantize(outputs), **changes)
@@ -136,6 +140,13 @@ BAD = {
         r"layer 1 \(avgpool\): multiplier must have shape \(1,\), one per output, not \(2,\)",
     ),
     "no layers": (network, "at least one layer"),
+    "no name": (lambda: Network("", InputContract((1, 1, 4)), ()), r"the name of a network must be 1\.\.100 printable"),
+    "two lines": (lambda: Network("a\nb", InputContract((1, 1, 4)), ()), r"printable characters, not 'a\\nb'"),
+    "notes": (lambda: noted("text"), "the notes of a network must be a JSON object, not str"),
+    "notes too long": (lambda: noted({"a": "x" * 2**16}), "must be at most 65,536 bytes of JSON, not 65,544"),
+    "notes of nan": (lambda: noted({"a": [float("nan")]}), "the notes of a network must be JSON values"),
+    "accuracy": (lambda: noted({"float_accuracy": "good"}), r"float_accuracy .* must be 0\.\.1, not 'good'"),
+    "accuracy above 1": (lambda: noted({"float_accuracy": 1.5}), r"float_accuracy .* must be 0\.\.1, not 1\.5"),
     "inputs of the first layer": (
         lambda: network(dense(2, 5, last=True)),
         r"layer 0 \(dense\): takes 5 inputs, but 4 arrive",

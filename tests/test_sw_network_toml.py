@@ -42,7 +42,7 @@ def test_name_and_no_recipe(tmp_path):
         ("layer = []", "it has no key 'layer'; it has name, layers, recipe"),
         ("layers = 3", "layers must be a list of tables"),
         ("", "layers must be a list of tables"),
-        ("name = 3\nlayers = []", "the name of a network must be a word, not 3"),
+        ("name = 3\nlayers = []", r"the name of a network must be 1\.\.100 printable characters, not 3"),
         ("layers = " + "[" * 5000, "it is not a network in TOML.*nested too deep"),
         (TEXT + "seed = " + "9" * 5000, "it is not a network in TOML.*4300 digits"),
         (TEXT + "seed = 0x" + "f" * 5000, "an integer must have at most 128 bits"),

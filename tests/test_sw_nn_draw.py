@@ -62,6 +62,7 @@ def test_arrays_are_shown_up_to_four_elements():
 def test_names_are_quoted():
     x = leaf(1.0)
     assert r'[label="a \"b\" \\c", shape=box]' in draw.dot(x, {r'a "b" \c': x})
+    assert '[label="&amp;lt; <b>", shape=box]' in draw.dot(x, {"&lt; <b>": x})
 
 
 def test_leaves_without_a_name_are_numbered():

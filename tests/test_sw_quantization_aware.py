@@ -14,6 +14,7 @@ from sw.quantization.aware import fine_tune
 from sw.quantization.post_training import quantize
 from sw.quantization.settings import Settings
 from sw.recipe import Recipe
+from sw.text import check_json_object
 from sw.train import train
 
 ALL = mnist.load()
@@ -61,6 +62,14 @@ def test_the_trained_model_stays_and_the_result_repeats(trained):
     assert network_file.digest(networks[0]) == network_file.digest(networks[1])
     for name, tensor in trained.model.parameters().items():
         np.testing.assert_array_equal(tensor.data, before[name])
+
+
+def test_the_notes_of_many_epochs_stay_short(trained, monkeypatch):
+    monkeypatch.setattr("sw.quantization.aware.NOTED_EPOCHS", 1)
+    notes = fine_tune(trained, Settings(), TUNING, DATA).notes
+    assert [entry["epoch"] for entry in notes["history"]] == [2]
+    entry = {"epoch": TUNING.epochs, "loss": 1 / 3e-99, "validation_accuracy": 0.12345678901234567}
+    check_json_object(notes | {"history": [entry] * 400}, "notes")
 
 
 def test_notes(trained):

@@ -25,7 +25,7 @@ from sw.nn.layers import (
     Tanh,
 )
 from sw.nn.tensor import Tensor
-from sw.quantization.stages import read_stages
+from sw.quantization.stages import read_stages, structure_faults
 
 SHAPE = (6, 7, 2)
 
@@ -168,13 +168,30 @@ def test_refuses_models(layers, message):
         read_stages(Sequential(*layers), SHAPE)
 
 
+@pytest.mark.parametrize("behind", [(), (Dropout(0.5, generator()),), (Flatten(), ReLU())], ids=str)
+@pytest.mark.parametrize("last", [ReLU(), Sigmoid(), Tanh(), Softmax(), LeakyReLU(0.1), Step()], ids=str)
+def test_an_activation_at_the_end_is_to_be_left_out(last, behind):
+    model = [Flatten(), dense(), ReLU(), dense(4)]
+    faults = structure_faults(Sequential(*model, Sequential(last, *behind)), SHAPE)
+    assert faults
+    assert all("leave it out, the greatest logit wins without it" in fault for fault in faults)
+    assert structure_faults(Sequential(*model), SHAPE) == []
+
+
+@pytest.mark.parametrize("inner", [Sigmoid(), Tanh(), Softmax(), LeakyReLU(0.1), Step()], ids=str)
+def test_another_activation_is_to_become_relu(inner):
+    for layers in ((dense(), inner, dense(4)), (dense(), Add(inner)), (dense(), inner, BatchNorm(4))):
+        (fault, *_) = structure_faults(Sequential(Flatten(), *layers), SHAPE)
+        assert fault.endswith("has no integer form; take ReLU in its place")
+
+
 def test_all_reasons_are_given_at_once():
     body = Sequential(conv(3, 3, padding=1), Tanh())
     model = Sequential(conv(), Sigmoid(), Add(body), MaxPool(2), BatchNorm(3), *END_OF_NET, Softmax())
     with pytest.raises(InputError) as caught:
         read_stages(model, SHAPE)
     text = str(caught.value)
-    assert text.startswith("the model cannot be quantized: ")
+    assert text == "the model cannot be quantized: " + "; ".join(structure_faults(model, SHAPE))
     places = ["layer 1 (Sigmoid)", "layer 2.body.1 (Tanh)", "layer 4 (BatchNorm 3)", "layer 7 (Softmax)"]
     assert [place in text for place in places] == [True] * 4
     assert len(text.split("; layer")) == 4

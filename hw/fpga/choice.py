@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hw.fit import Candidate, fit
 from hw.fpga.devices import DEVICES, RESOURCE_NAMES, Device
-from hw.fpga.estimate import MODELLED, estimate, expected_clock
+from hw.fpga.estimate import MODELLED, estimate, expected_clock, outside_model
 from sw.errors import InputError
 from sw.network import Network
 
@@ -20,12 +20,14 @@ class Choice:
 
     Parameters
     ----------
-    candidate: the array. resources: estimated, by the names of RESOURCES. too_much: of which of them there is less, and
-    how much there is. clock_mhz: expected. images_per_second: at that clock.
+    candidate: the array. resources: estimated, by the names of RESOURCES. outside_model: see hw/fpga/estimate.py.
+    too_much: of which of the resources there is less, and how much there is. clock_mhz: expected.
+    images_per_second: at that clock.
     """
 
     candidate: Candidate
     resources: dict[str, int]
+    outside_model: dict[str, dict]
     too_much: dict[str, int]
     clock_mhz: float
     images_per_second: float
@@ -72,7 +74,8 @@ def _assess(device: Device, candidate: Candidate) -> Choice:
     room = {name: int(FILL.get(name, 1) * count) for name, count in device.available.items()}
     too_much = {name: room[name] for name, count in resources.items() if count > room[name]}
     clock = expected_clock(candidate.config, device)
-    return Choice(candidate, resources, too_much, clock, clock * 1e6 / candidate.cycles)
+    outside = outside_model(candidate.config, device)
+    return Choice(candidate, resources, outside, too_much, clock, clock * 1e6 / candidate.cycles)
 
 
 def _excess(choice: Choice) -> float:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hw.block_rams import BLOCK_RAM, BlockRam, block_rams, short_roms, written_memories
 from hw.config import ArrayConfig
 from hw.fpga.devices import DEVICES, Device
+from hw.fpga.fitted import FITTED
 from hw.loop_nest import step_layout, tile_layout
 from hw.mac_array import MacArray
 
@@ -23,6 +24,7 @@ class Fabric:
     Parameters
     ----------
     block_ram: see hw/block_rams.py. luts, ffs: coefficients by the names of `lut_parts`, `ff_parts`.
+    fitted: least and greatest value of each parameter in the arrays that the coefficients were fitted to.
     clock_mhz: that placements of arrays of up to so many products reach (docs/results.md), smaller ones first, where
     they do not follow their input.
     speeds: how much faster each speed grade is. pairs: whether a block makes two narrow products. gates: whether an
@@ -33,6 +35,7 @@ class Fabric:
     luts: dict[str, float]
     ffs: dict[str, float]
     clock_mhz: tuple[tuple[float, float], ...]
+    fitted: dict[str, tuple[int, int]]
     speeds: dict[str, float] = field(default_factory=dict)
     pairs: bool = False
     gates: bool = False
@@ -66,6 +69,7 @@ FABRICS = {
             "rest": 0.0,
         },
         clock_mhz=((56, 175), (128, 130), (256, 120), (inf, 85)),
+        fitted=FITTED["ecp5"],
         speeds={"6": 1, "7": 1.13, "8": 1.27},
         pairs=True,
         gates=True,
@@ -97,6 +101,7 @@ FABRICS = {
             "rest": 243.664,
         },
         clock_mhz=((8, 68), (inf, 54)),
+        fitted=FITTED["ice40"],
     ),
 }
 FABRICS["ice40-lut"] = replace(FABRICS["ice40"], clock_mhz=((inf, 119),))  # of the same cells, in faster silicon
@@ -121,6 +126,23 @@ def estimate(config: ArrayConfig, device: Device, multipliers: str = "auto") -> 
         "dsps": made.blocks + scale_blocks(config, device),
         "brams": block_rams(config, fabric.block_ram),
         "sprams": 0,
+    }
+
+
+def outside_model(config: ArrayConfig, device: Device) -> dict[str, dict] | None:
+    """Parameters of an array that are less or more than in all arrays that the model was fitted to.
+
+    By name, the `value` and the `fitted` range, least and greatest; no estimate is to be trusted where there are any.
+    None for a device whose family has no model.
+    """
+    fabric = FABRICS.get(device.family)
+    if fabric is None:
+        return None
+    values = {name: getattr(config, name) for name in fabric.fitted}
+    return {
+        name: {"value": values[name], "fitted": [low, high]}
+        for name, (low, high) in fabric.fitted.items()
+        if not low <= values[name] <= high
     }
 
 

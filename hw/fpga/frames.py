@@ -68,6 +68,8 @@ INFO_FIELDS = {
     "clock_hz": 4,
 }
 """Payload of the answer to INFO behind its status: bytes of each number."""
+STATUS_BYTES = 1
+"""Of an answer's payload; what the command asks for follows."""
 LABEL_BYTES = 2
 """Of the label, which follows the logits."""
 COUNTER_BYTES = 4

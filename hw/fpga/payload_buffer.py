@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.config import ArrayConfig
-from hw.fpga.frames import LABEL_BYTES, MOST_PAYLOAD
+from hw.fpga.frames import LABEL_BYTES, MOST_PAYLOAD, STATUS_BYTES
 from hw.stream import pipeline
 from sw.errors import InputError
 
@@ -26,10 +26,11 @@ def buffer_bytes(config: ArrayConfig, image_words: int) -> int:
     """
     most = config.input_words // 2 + 1 if config.reloadable else image_words  # two images share the input memory
     answer = config.result_words * logit_bytes(config) + LABEL_BYTES  # the queue holds those of an image at least
-    size = max(most * config.taps, answer, LEAST_BUFFER)
-    if size > MOST_PAYLOAD:
-        raise InputError(f"an image on a board, and its logits, must have at most {MOST_PAYLOAD} bytes, not {size}")
-    return size
+    image = most * config.taps
+    longest = max(image, answer + STATUS_BYTES)
+    if longest > MOST_PAYLOAD:
+        raise InputError(f"an image on a board, and its logits, must have at most {MOST_PAYLOAD} bytes, not {longest}")
+    return max(image, answer, LEAST_BUFFER)
 
 
 def logit_bytes(config: ArrayConfig) -> int:

@@ -1,6 +1,5 @@
 """A network as one C header: its integers as constants, and inference as inline functions of the same arithmetic."""
 
-import re
 import textwrap
 from pathlib import Path
 from string import Template
@@ -14,6 +13,7 @@ from sw.file_kinds import C_HEADER
 from sw.files import write_text
 from sw.fixed import Format
 from sw.network import Network
+from sw.text import comment_word, identifier
 
 CODE = {"dense": DENSE, "conv2d": CONV2D, "maxpool": POOL, "avgpool": POOL, "add": ADD}
 
@@ -28,8 +28,8 @@ def write(network: Network, path: Path, force: bool = False) -> None:
 
 def prefix(path: Path) -> str:
     """What all names in a header begin with: the file's name, as far as it is a C identifier."""
-    letters = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_")
-    return letters if re.match("[A-Za-z]", letters) else f"network_{letters}".rstrip("_")
+    letters = identifier(path.stem).strip("_")
+    return letters if letters[:1].isalpha() else f"network_{letters}".rstrip("_")
 
 
 def source(network: Network, name: str) -> str:
@@ -37,7 +37,7 @@ def source(network: Network, name: str) -> str:
     height, width, channels = network.input.shape
     hidden = range(len(network.layers) - 1)
     return HEADER.substitute(
-        title=_comment(network.name),
+        title=comment_word(network.name),
         name=name,
         NAME=name.upper(),
         generator=generator(),
@@ -164,8 +164,3 @@ def _integer(bits: int, signed: bool = True) -> str:
     """The C type that holds so many bits."""
     width = next(width for width in (8, 16, 32, 64) if bits <= width)
     return f"{'int' if signed else 'uint'}{width}_t"
-
-
-def _comment(text: str) -> str:
-    """A text that cannot end a C comment, on one line."""
-    return " ".join(text.replace("*/", "* /").split())

@@ -5,7 +5,9 @@ the scale m · 2^-s of their output channel; a sum is then accumulator · m · 2
 saturates. It rounds halves to even, but golden rounds them up. So in a signed format 2^-(s+1), half the distance of
 two sums, is added first. In an unsigned one, where negative sums become 0 in any case, the scale of QuantizeLinear is
 the greatest float32 below 1, so that each quotient is a little greater than the sum. Both decide ties and nothing
-else, and all is exact, as long as float32 holds the numbers: see `inexact_layers`. Operators: ONNX, opset 13.
+else, and all is exact, as long as float32 holds the numbers: see `inexact_layers`. The sum of two activations is
+raised in both formats: onnxruntime would make one operator, QLinearAdd, of it and a QuantizeLinear right behind it,
+and that loses the scale's last bit beside the zero points. Operators: ONNX, opset 13.
 """
 
 from pathlib import Path
@@ -18,6 +20,7 @@ from sw.export.contents import accumulator_bits, generator
 from sw.file_kinds import ONNX
 from sw.files import replacing_file
 from sw.network import Network
+from sw.text import identifier
 
 OPSET, IR_VERSION = 13, 7
 """The first with a scale per channel; any newer runtime reads them."""
@@ -73,13 +76,20 @@ def _is_exact(network: Network, index: int) -> bool:
         multiplier, shift = _ratio(layer.requantize)
         greatest = greatest * multiplier
         form = layer.requantize.form
+        beyond = (form.high + 1) << np.minimum(shift, FLOAT32_BITS)
+        within = np.minimum(greatest, beyond - 1)
         if form.signed:
             greatest = 2 * greatest  # half a unit is added
+        elif _is_raised(layer):
+            greatest = np.maximum(greatest, 2 * within)  # the same, and results beyond the format saturate anyway
         else:  # of results within the format, the next two numbers in float32 come before the next result
-            beyond = (form.high + 1) << np.minimum(shift, FLOAT32_BITS)
-            within = np.minimum(greatest, beyond - 1)
             greatest = np.maximum(greatest, 4 * within)
     return int(greatest.max()) < 1 << FLOAT32_BITS
+
+
+def _is_raised(layer) -> bool:
+    """Whether half a unit is added to a sum before it is rounded, else the scale is `BELOW_ONE`."""
+    return layer.requantize.form.signed or layer.kind == "add"
 
 
 def _ratio(requantize) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +131,7 @@ class _Graph:
             helper.make_tensor_value_info(LOGITS, types.FLOAT, ["n", network.classes]),
             helper.make_tensor_value_info(LABEL, types.INT64, ["n"]),
         ]
-        graph = helper.make_graph(self.nodes, network.name or "network", inputs, outputs, self.initializers)
+        graph = helper.make_graph(self.nodes, identifier(network.name), inputs, outputs, self.initializers)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],
@@ -207,10 +217,11 @@ class _Graph:
         if form is None:
             self._node("Flatten", [total], LOGITS, axis=1)
             return
-        scale = self._constant(f"{name}.scale", np.float32(1 if form.signed else BELOW_ONE))
-        if form.signed:
-            shift = _ratio(self.network.layers[index].requantize)[1]
-            half = np.where(shift > 0, 2.0 ** -(shift + 1), 0).astype(np.float32)
+        layer = self.network.layers[index]
+        scale = self._constant(f"{name}.scale", np.float32(1 if _is_raised(layer) else BELOW_ONE))
+        if _is_raised(layer):
+            shift = np.maximum(_ratio(layer.requantize)[1], 1)  # a quarter leaves a whole number as it is
+            half = (2.0 ** -(shift + 1)).astype(np.float32)
             half = self._constant(f"{name}.half", half if self.is_flat[index] else half[:, None, None])
             total = self._node("Add", [total, half], f"{name}.raised")
         if form.bits < 8:

@@ -71,4 +71,5 @@ def _short(array: np.ndarray) -> str:
 
 
 def _quoted(text: str) -> str:
+    text = text.replace("&", "&amp;")  # Graphviz reads the entities of HTML in any label
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

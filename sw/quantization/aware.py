@@ -12,6 +12,8 @@ from sw.train import Progress, Teacher, TrainedModel, Training, run_to_end
 
 CALIBRATION_IMAGES = 2000
 """Training images that set the scales before the training."""
+NOTED_EPOCHS = 400
+"""Last epochs of the training that the notes tell of: notes of a network must stay below 64 KiB."""
 
 
 def fine_tune(
@@ -40,5 +42,6 @@ def fine_tune(
     model = FakeQuantized(scaled_stages(trained.model, images, settings), dataset.shape)
     training = Training(model, recipe, dataset, teacher or trained.logits)
     run_to_end(training, watch)
-    notes = run_notes(trained, settings, images) | {"fine_tuning": recipe.to_dict(), "history": training.history}
+    notes = run_notes(trained, settings, images)
+    notes |= {"fine_tuning": recipe.to_dict(), "history": training.history[-NOTED_EPOCHS:]}
     return model.to_network(trained.architecture.name, notes)

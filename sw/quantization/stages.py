@@ -12,7 +12,9 @@ need no stage.
 
 import copy
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -30,6 +32,10 @@ KINDS = {
     layers.GlobalAvgPool: "avgpool",
 }
 """What a layer becomes."""
+COMPUTING = (*KINDS, layers.BatchNorm, layers.Add)
+"""Layers that do more than to apply one function to each number, or to drop some in training."""
+NEEDLESS = "leave it out, the greatest logit wins without it"
+"""The remedy for an activation at the end of a model."""
 INPUT = -1
 """The index of the network's input."""
 
@@ -92,12 +98,24 @@ def read_stages(model: Layer, shape: tuple[int, int, int]) -> list[Stage]:
 
     Raises InputError with every reason for which the model has no integer form, each with place and remedy.
     """
-    reader = _Reader(shape)
-    result = reader.read(model, _Value(INPUT), "")
-    reader.check_last(result)
+    reader = _Reader(model, shape)
     if reader.faults:
         raise InputError("the model cannot be quantized: " + "; ".join(reader.faults))
     return reader.stages
+
+
+def structure_faults(model: Layer, shape: tuple[int, int, int]) -> list[str]:
+    """Every reason for which `read_stages` refuses a model; its weights need not be trained."""
+    return _Reader(model, shape).faults
+
+
+def _backwards(model: Layer) -> Iterator[Layer]:
+    """The layers of a chain, the last one first."""
+    if isinstance(model, layers.Sequential):
+        for layer in reversed(model.layers):
+            yield from _backwards(layer)
+    else:
+        yield model
 
 
 @dataclass(frozen=True)
@@ -111,11 +129,13 @@ class _Value:
 class _Reader:
     """Walks through a model and gathers stages and faults."""
 
-    def __init__(self, shape: tuple[int, int, int]):
+    def __init__(self, model: Layer, shape: tuple[int, int, int]):
         self.shape = shape
+        self.last = list(takewhile(lambda layer: not isinstance(layer, COMPUTING), _backwards(model)))
         self.stages: list[Stage] = []
         self.faults: list[str] = []
         self.shared: set[int] = set()  # results that both sides of an Add read, so that neither may change them
+        self._check_last(self.read(model, _Value(INPUT), ""))
 
     def read(self, layer: Layer, value: _Value, place: str) -> _Value:
         """Append what the layer becomes when it reads `value`; what it gives."""
@@ -142,17 +162,18 @@ class _Reader:
                 window = height * width if isinstance(layer, layers.GlobalAvgPool) else layer.size**2
                 stage = Stage(layer, (value.index,), name, window=window)
                 return _Value(self._append(stage), is_flat=isinstance(layer, layers.GlobalAvgPool))
-            case layers.Softmax():
-                return self._fault(value, name, "has no integer form; leave it out, the greatest logit wins without it")
-        return self._fault(value, name, "has no integer form; take ReLU in its place")
+        is_last = any(layer is each for each in self.last)
+        return self._fault(value, name, f"has no integer form; {NEEDLESS if is_last else 'take ReLU in its place'}")
 
-    def check_last(self, value: _Value) -> None:
+    def _check_last(self, value: _Value) -> None:
         """Note a fault unless the model ends with raw sums, one for each class."""
         last = self.stages[value.index] if value.index != INPUT else None
         if last is None or last.kind == "maxpool":
             self.faults.append("the last layer must be a Dense, or another that adds up: its raw sums are the logits")
         elif last.has_relu:
-            self.faults.append(f"{last.place} is the last layer, and must be without ReLU: its raw sums are the logits")
+            self.faults.append(
+                f"{last.place} is the last layer, and must be without ReLU: its raw sums are the logits; {NEEDLESS}"
+            )
         elif last.shape[:2] != (1, 1):
             self.faults.append(f"{last.place} is the last layer and gives {last.shape}; must be (1, 1, classes)")
 
