@@ -19,7 +19,7 @@ from hw.fpga.estimate import estimate, outside_model, scale_blocks
 from hw.fpga.place import check_fit, place, place_seeds
 from hw.fpga.synth import clock_limits, synthesize, usable_clock
 from sw.errors import InputError
-from sw.files import write_text
+from sw.files import check_file, write_text
 
 FOLDER, NETLIST = "fpga", "netlist.json"
 SYNTHESIS = (
@@ -44,8 +44,9 @@ def synth(options: argparse.Namespace) -> dict:
     """`amarray synth`."""
     target = device(options.device)
     build = builds.load(Path(options.build), options.edited)
-    counts, _ = _synthesize(build, target, options.multipliers, _steps())
     output = build.folder / FOLDER / f"{target.name}-{options.multipliers}-synth.json"
+    check_file(output)
+    counts, _ = _synthesize(build, target, options.multipliers, _steps())
     write_text(output, json.dumps(counts, indent=2) + "\n")
     return counts | {
         "predicted": estimate(build.config, target, options.multipliers),

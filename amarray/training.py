@@ -41,8 +41,7 @@ def train(options: argparse.Namespace) -> dict:
     changes = {name: getattr(options, name) for name in FIELDS if getattr(options, name) is not None}
     changes |= assignments(options.set)
     folder = Path(options.output or f"runs/{path_word(architecture.name)}")
-    check_folder(folder, MARKER)
-    check_file(_checkpoint(folder))
+    _check_targets(folder)
     recipe = recipe.changed(changes)
     dataset = load_data(options.data)
     recipe, notes = recipe.fitted(len(dataset.train_images), given | set(changes))
@@ -58,6 +57,7 @@ def train_run(
     Where the folder cannot be written in the end, the run is kept elsewhere. Raises KeyboardInterrupt where it is
     stopped, after the checkpoint is written.
     """
+    _check_targets(folder)
     teacher, notes = load_teacher(recipe.teacher, dataset, dataset.classes)
     faults = structure_faults(architecture.build(dataset.shape, dataset.classes, default_rng(0)), dataset.shape)
     if faults:
@@ -142,6 +142,11 @@ def _leave(current: Training, architecture: Architecture, checkpoint: Path) -> s
     except TargetError as error:
         return f"{error}; --resume goes on from {checkpoint}, when it lies there"
     return f"the same command with --resume goes on from {checkpoint}"
+
+
+def _check_targets(folder: Path) -> None:
+    check_folder(folder, MARKER)
+    check_file(_checkpoint(folder))
 
 
 def _checkpoint(folder: Path) -> Path:

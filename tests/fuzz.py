@@ -470,7 +470,7 @@ def run_files() -> tuple[dict, bytes]:
     model = ARCHITECTURE.build((4, 5, 1), 3, np.random.default_rng(3))
     history = [{"epoch": 1, "loss": 0.1, "validation_accuracy": 0.5}]
     with tempfile.TemporaryDirectory() as name:
-        save_run(TrainedModel(ARCHITECTURE, RECIPE, (4, 5, 1), 3, "signs", model, history, 0.75), Path(name) / "run")
+        save_run(TrainedModel(ARCHITECTURE, RECIPE, dataset().record, model, history, 0.75), Path(name) / "run")
         return json.loads((Path(name) / "run/run.json").read_text()), (Path(name) / "run/model.npz").read_bytes()
 
 
@@ -584,7 +584,7 @@ def read_idx(data: bytes, folder: Path) -> None:
 
 def read_toml(data: bytes, folder: Path) -> None:
     (folder / "a.toml").write_bytes(data)
-    architecture, recipe = read_network_toml(folder / "a.toml")
+    architecture, recipe, _ = read_network_toml(folder / "a.toml")
     architecture.build((16, 16, 1), 4, np.random.default_rng(recipe.seed))
 
 
@@ -593,7 +593,7 @@ def read_run(description: bytes, weights: bytes, folder: Path) -> None:
     (folder / "run" / "run.json").write_bytes(description)
     (folder / "run" / "model.npz").write_bytes(weights)
     trained = load_run(folder / "run")
-    assert trained.logits(np.zeros((1, *trained.shape), np.uint8)).shape == (1, trained.classes)
+    assert trained.logits(np.zeros((1, *trained.data.shape), np.uint8)).shape == (1, trained.data.classes)
     save_run(trained, folder / "again")
     load_run(folder / "again")
 

@@ -269,7 +269,7 @@ def test_tables_for_a_person(workplace, capsys):
         (["demo", "-o", "RUN"], "it is not empty and has no demo.json"),
         (["demo", "-o", "FILE"], "it is a file; name a folder"),
         (["fly"], "invalid choice: 'fly'"),
-        (["trian", "mlp"], "cache); did you mean train?; see `amarray --help`"),
+        (["trian", "mlp"], "did you mean train?; see `amarray --help`"),
         (["train", "mlp", "--epoch", "3"], "amarray train: unrecognized option --epoch; did you mean --epochs?; see"),
         (["--versoin"], "amarray: unrecognized option --versoin; did you mean --version?; see `amarray --help`"),
         (

@@ -75,7 +75,7 @@ def test_without_a_compiler_the_demo_says_so_and_takes_amaranth(folder, capsys, 
         ("--pixels=3", "pixels must be 1, 2 or 4, not 3"),
         ("--images=0", "images must be 1..10000, not 0"),
         ("--images=10001", "images must be 1..10000, not 10001"),
-        ("--epochs=0", "epochs must be an integer 1..100000, not 0"),
+        ("--epochs=0", "epochs must be an integer 1..10000, not 0"),
     ],
 )
 def test_a_wrong_option_is_refused_before_the_training(tmp_path, capsys, monkeypatch, option, says):

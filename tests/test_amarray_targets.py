@@ -85,7 +85,6 @@ def test_force_lets_the_long_work_begin_and_nothing_else_does(folder, capsys, mo
         raise BegunError
 
     monkeypatch.setattr(work, begin)
-    monkeypatch.setattr("amarray.board.builds.check_verilog", lambda build: None)
     (folder / "mine.vcd").write_text("layers = []")
     assert f"will not replace mine.vcd: it is not {kind.name}; name another" in error(capsys, *command)
     with pytest.raises(BegunError):
@@ -106,6 +105,13 @@ def test_a_folder_of_others_is_never_replaced(folder, capsys, command, marker):
     line = error(capsys, *command, "-o", "own")
     assert line == f"amarray: will not replace own: it is not empty and has no {marker}; name a new folder"
     assert [path.name for path in (folder / "own").iterdir()] == ["thesis"]
+
+
+def test_counts_that_cannot_be_written_are_not_made(folder, capsys, monkeypatch):
+    monkeypatch.setattr("amarray.fpga._synthesize", None)
+    (folder / "build" / "fpga").touch()
+    assert "cannot write build/fpga/ecp5-25k-auto-synth.json: Not a directory" in error(capsys, "synth", "build")
+    (folder / "build" / "fpga").unlink()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ import pytest
 from tiny import TRAIN, write_tiny
 
 from amarray.cli import main
+from amarray.training import train_run
+from sw.errors import InputError
 from sw.locks import locked
+from sw.network_toml import read_network_toml
 from sw.run_folder import load_run
 
 
@@ -132,7 +135,7 @@ def test_a_network_that_can_be_quantized_has_no_note(folder, capsys):
     assert main([*TRAIN[:-1]]) == 0
     captured = capsys.readouterr()
     assert "note:" not in captured.err + captured.out
-    assert captured.out.splitlines()[-1] == "next: amarray quantize runs/tiny"
+    assert captured.out.splitlines()[-1] == "next: amarray quantize runs/tiny --data bars"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +183,13 @@ def test_a_target_is_checked_before_anything_is_read(folder, capsys, monkeypatch
     before = sorted(folder.rglob("*"))
     assert message in error(capsys, *TRAIN, "-o", output)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_the_demo_checks_the_target_of_its_training_too(folder, monkeypatch):
+    foreign(folder / "mine")
+    monkeypatch.setattr("amarray.training.training.train", never)
+    with pytest.raises(InputError, match="will not replace mine"):
+        train_run(*read_network_toml(folder / "tiny.toml")[:2], None, Path("mine"))
 
 
 def test_the_second_training_of_a_run_is_refused_at_its_start(folder, capsys, monkeypatch):

@@ -28,7 +28,7 @@ def test_images_are_said_in_words():
         (
             "name",
             ["", "a" * 101, "a\nb", "\x1b[2J", "a\u202eb", 3, None, ["a"]],
-            "name must be 1..100 printable characters",
+            "name of a data set must be 1..100 printable characters",
         ),
         (
             "path",
@@ -39,9 +39,9 @@ def test_images_are_said_in_words():
         (
             "shape",
             [None, 3, [], [4, 5], [4, 5, 1, 1], [4, 0, 1], [4, -5, 1], [4, 5.0, 1], [True, 5, 1], "451", {}],
-            "each at least 1",
+            "shape",
         ),
-        ("classes", [0, -1, 257, 3.0, True, "3", None, 10**30], "classes of a data set must be 1..256"),
+        ("classes", [0, -1, 257, 3.0, True, "3", None, 10**30], "classes must be 1..256"),
     ],
 )
 def test_a_wrong_field_is_refused_in_one_line(field, values, says):

@@ -168,7 +168,9 @@ def test_refuses_models(layers, message):
         read_stages(Sequential(*layers), SHAPE)
 
 
-@pytest.mark.parametrize("behind", [(), (Dropout(0.5, generator()),), (Flatten(), ReLU())], ids=["nothing", "dropout", "relu"])
+@pytest.mark.parametrize(
+    "behind", [(), (Dropout(0.5, generator()),), (Flatten(), ReLU())], ids=["nothing", "dropout", "relu"]
+)
 @pytest.mark.parametrize("last", [ReLU(), Sigmoid(), Tanh(), Softmax(), LeakyReLU(0.1), Step()], ids=str)
 def test_an_activation_at_the_end_is_to_be_left_out(last, behind):
     model = [Flatten(), dense(), ReLU(), dense(4)]

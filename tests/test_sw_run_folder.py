@@ -132,15 +132,15 @@ DAMAGES = {
     "parameter missing": (lambda f: put_weights(f, {"1.weight": np.zeros(3)}), "1.weight is float64"),
     "no parameters": (lambda f: put_weights(f, {}), "it is not a run, .*1.weight.* is missing"),
     "a huge image": (
-        lambda f: edit(f, data={"name": "a", "shape": [50000, 50000, 4], "classes": 3}),
+        lambda f: edit(f, data=DATA.to_json() | {"shape": [50000, 50000, 4]}),
         "pixels of an image must be at most 16777216, not 10000000000",
     ),
     "pixels that overflow": (
-        lambda f: edit(f, data={"name": "a", "shape": [2**32, 2**32, 1], "classes": 3}),
+        lambda f: edit(f, data=DATA.to_json() | {"shape": [2**32, 2**32, 1]}),
         "pixels of an image must be at most 16777216",
     ),
-    "no pixels": (lambda f: edit(f, data={"name": "a", "shape": [4, 5, 0], "classes": 3}), "each at least 1"),
-    "too many classes": (lambda f: edit(f, data={"name": "a", "shape": [4, 5, 1], "classes": 257}), "1..256, not 257"),
+    "no pixels": (lambda f: edit(f, data=DATA.to_json() | {"shape": [4, 5, 0]}), "each at least 1"),
+    "too many classes": (lambda f: edit(f, data=DATA.to_json() | {"classes": 257}), "1..256, not 257"),
     "description nested deep": (
         lambda f: (f / "run.json").write_text("[" * 10**5),
         "it is not a run, .*nested too deep",
@@ -150,8 +150,8 @@ DAMAGES = {
     "history lacks a loss": (lambda f: edit(f, history=[{"epoch": 1}]), "the history must have numbers"),
     "accuracy is text": (lambda f: edit(f, test_accuracy="high"), r"the test accuracy must be a number 0\.\.1"),
     "data without a name": (
-        lambda f: edit(f, data={"name": 3, "shape": [4, 5, 1], "classes": 3}),
-        "the name of the data must be a text, not 3",
+        lambda f: edit(f, data=DATA.to_json() | {"name": 3}),
+        "the name of a data set must be 1..100 printable characters, not 3",
     ),
     "weights that are empty": (lambda f: put_bytes(f, b""), "it is not a run, or truncated or damaged"),
     "weights that are compressed": (lambda f: put_bytes(f, compressed(weights(f))), "its members are compressed"),
