@@ -68,11 +68,9 @@ def test_bounds_are_bounds(name):
         assert least_bits <= bits
 
 
-@pytest.mark.parametrize(
-    ("name", "macs", "kind"),
-    [("dense", 6, "throughput"), *slow(product(NETWORKS, [18], SCHEDULES))],
-)
-def test_front_within_limits_is_that_of_all_arrays_within_them(name, macs, kind):
+@pytest.mark.parametrize("case", [("dense", 6, "throughput"), *slow(product(NETWORKS, [18], SCHEDULES))])
+def test_front_within_limits_is_that_of_all_arrays_within_them(case):
+    name, macs, kind = case
     arrays = every(name, macs, kind).values()
     for multipliers in range(min(array[1] for array in arrays), macs + 1):
         within = [array for array in arrays if array[1] <= multipliers]
