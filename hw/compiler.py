@@ -93,7 +93,10 @@ def size_array(
     kind: str = "throughput",
     also: tuple[Network, ...] = (),
 ) -> ArrayConfig:
-    """The smallest array of `lanes` x `taps` x `pixels` that runs `network`: widths and depths fit exactly.
+    """The smallest array of `lanes` x `taps` x `pixels` that `compile_network` takes for `network`.
+
+    Widths and depths are the least that the compiler asks for. Of these, parameters are laid down for whole tiles, the
+    activation memories have a word to spare where reads are unaligned, and delay_bits may have one or two bits.
 
     also: networks that it must run as well, each alone; it is then reloadable. Raises InputError where no array can.
     """

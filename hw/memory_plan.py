@@ -52,7 +52,7 @@ def plan_memory(mappings: tuple[Mapping, ...], schedule: Schedule, config: Array
     hidden = min(plans, key=lambda places: _end(mappings, places))
     weights = [0, *accumulate(mapping.weight_depth for mapping in mappings)]
     parameters = [0, *accumulate(mapping.parameter_depth for mapping in mappings)]
-    slack = 1 if config.unaligned_reads else 0  # an unaligned vector also touches the word behind its first one
+    slack = 1 if config.unaligned_reads else 0  # of the word behind a vector's first one, also where it ends in that
     return MemoryPlan(
         places=pixels | hidden,
         weight_bases=tuple(weights[:-1]),

@@ -229,6 +229,12 @@ def _with_parts(network: Network, config: ArrayConfig, parts: int, kind: str) ->
     return make_schedule(map_network(network, replace(config, drain_parts=parts)), kind)
 
 
+def test_the_greatest_network_of_a_memory_is_taken():
+    assert size_array(random_network(0, [4096, 256]), 1, 1).weight_words == 1 << 20
+    with pytest.raises(InputError, match="this network needs weight_words of 1048832; an array has at most 1048576"):
+        size_array(random_network(0, [4097, 256]), 1, 1)
+
+
 def test_network_beyond_every_array_is_refused():
     network = random_network(0, [4200, 250])
     with pytest.raises(InputError, match="this network needs weight_words of 1050000; an array has at most 1048576"):

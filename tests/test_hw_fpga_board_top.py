@@ -84,6 +84,10 @@ def test_button_and_leds():
 
 def test_baud_rate_must_be_one_that_the_clock_makes():
     assert baud_divisor(27, 115200) == 234
+    assert (baud_divisor(27, 300), baud_divisor(27, 6_750_000)) == (90_000, 4)
+    for baud in (299, 6_750_001):
+        with pytest.raises(InputError, match=rf"baud must be 300..6750000 with a clock of 27 MHz, not {baud}"):
+            baud_divisor(27, baud)
     with pytest.raises(InputError, match=r"baud must be 300..6000000 with a clock of 24 MHz, not 8000000"):
         baud_divisor(24, 8_000_000)
     with pytest.raises(InputError, match="whole fraction of the clock of 24 MHz, within 1%, not 5300000"):

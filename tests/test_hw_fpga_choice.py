@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from networks import random_network
 
-from hw.fpga.choice import choose
+import hw.fpga.choice
+from hw.fit import fit
+from hw.fpga.choice import FILL, choose
 from hw.fpga.devices import DEVICES, device
-from hw.fpga.estimate import estimate
+from hw.fpga.estimate import estimate, expected_clock
 from sw.errors import InputError
 
+SMALL = random_network(0, [30, 12, 5])
 NETWORK = random_network(0, [784, 16, 10])
 ECP5 = device("ecp5-25k")
 
@@ -31,6 +35,32 @@ def test_the_smallest_that_is_fast_enough_is_taken():
     for each in choices:
         if each.candidate.multipliers < found.candidate.multipliers and not each.too_much:
             assert each.images_per_second < least
+
+
+@cache
+def small_front(network, macs, kind="throughput"):
+    return fit(network, macs=macs, kind=kind)
+
+
+@pytest.mark.parametrize("share", [1, 0.5, 0.3])
+def test_the_choice_is_the_best_of_the_front(share, monkeypatch):
+    monkeypatch.setattr(hw.fpga.choice, "fit", small_front)
+    target = replace(device("ice40-hx8k"), luts=int(share * device("ice40-hx8k").luts))
+    front = {candidate.shape: candidate for candidate in small_front(SMALL, macs=20)}
+    fitting = {}
+    for shape, candidate in front.items():
+        needs = estimate(candidate.config, target)
+        if all(needs[name] <= FILL.get(name, 1) * count for name, count in target.available.items()):
+            fitting[shape] = expected_clock(candidate.config, target) * 1e6 / candidate.cycles
+    best, choices = choose(SMALL, target, macs=20)
+    assert {choice.candidate.shape for choice in choices} == set(front)
+    assert {choice.candidate.shape for choice in choices if not choice.too_much} == set(fitting)
+    assert best.images_per_second == pytest.approx(max(fitting.values()))
+    for least in fitting.values():  # each of them is just fast enough for itself
+        enough = [front[shape].multipliers for shape, speed in fitting.items() if speed >= least]
+        assert choose(SMALL, target, macs=20, least=least)[0].candidate.multipliers == min(enough)
+    with pytest.raises(InputError, match=r"^images a second must be at most"):
+        choose(SMALL, target, macs=20, least=1.001 * max(fitting.values()))
 
 
 def test_multipliers_are_bounded_on_demand():

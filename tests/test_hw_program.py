@@ -136,6 +136,28 @@ def test_a_value_that_does_not_fit_is_refused(field, values):
             encode(instruction, CONFIG)
 
 
+@pytest.mark.parametrize(
+    ("field", "values"),
+    {
+        "delay": (0, 64),
+        "age": (0, 7),
+        "read_bases": ((0, READS - 1), (READS - 1, 0)),
+        "write_bases": ((0, WRITES - 1), (WRITES - 1, 0)),
+        "weight_base": (0, WEIGHTS - 1),
+        "parameter_base": (0, 15),
+        "tile_lanes": (0, 7),
+        "last_lanes": (0, 7),
+        "last_columns": (0, 7),
+        "high": (0, 127),
+        "levels": ((Level(1),) * 4, (*(Level(),) * 3, Level(256))),
+    }.items(),
+)
+def test_both_ends_of_a_field_come_back(field, values):
+    for value in values:
+        instruction = dataclasses.replace(Instruction((Level(),) * 4, column_offsets=(0, 0, 0)), **{field: value})
+        assert decode(encode(instruction, CONFIG), CONFIG) == instruction
+
+
 def test_steps_is_the_product_of_the_counts():
     assert Instruction((Level(3), Level(1), Level(5), Level(7))).steps == 105
 

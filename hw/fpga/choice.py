@@ -1,4 +1,8 @@
-"""The array for a device: of those that fit by the resource model, the fastest, or the smallest that is fast enough."""
+"""The array for a device: of those that fit by the resource model, the fastest, or the smallest that is fast enough.
+
+Looked at are the arrays that no other one beats in all of cycles, multipliers and memory bits (hw/fit.py), whether they
+fit or not: where one that beats another does not fit, the other one could be a little faster than the answer.
+"""
 
 from dataclasses import dataclass
 
@@ -36,7 +40,7 @@ class Choice:
 def choose(
     network: Network, device: Device, *, macs: int | None = None, least: float = 0, kind: str = "throughput"
 ) -> tuple[Choice, list[Choice]]:
-    """The array to take, and all that were looked at, the fewest cycles first.
+    """The array to take of those that no other one beats, and all of these, the fewest cycles first.
 
     macs: multipliers of the array at most. least: images a second that are demanded; the array of the fewest
     multipliers is taken that reaches it, without it the fastest. kind: of the schedule.
