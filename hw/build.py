@@ -18,7 +18,8 @@ from hw.accelerator import Accelerator
 from hw.compiler import Compiled, compile_network, map_network
 from hw.config import ArrayConfig
 from hw.memories import static_memories
-from hw.verilog import PURPOSE, write_memory, write_verilog
+from hw.ports_file import read_ports
+from hw.verilog import write_memory, write_verilog
 from sw import network_file
 from sw.errors import InputError
 from sw.files import replacing_folder
@@ -29,10 +30,6 @@ MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
 FORMAT = 3
 """Version of the folder's layout."""
-MEMBERS = {"o_result__payload": {"logit", "label", "last"}, "written": {"valid", "mask", "address", "elements"}}
-"""The fields by which simulators read a port."""
-MOST_WIDTH = 1 << 16
-"""Bits of a port; those of the largest array have fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +62,7 @@ class Build:
     @cached_property
     def ports(self) -> dict[str, dict]:
         """The port map, see hw.verilog.port_map."""
-        return read_ports(self.folder / "ports.json")
+        return read_ports(self.folder / "ports.json", {})
 
     def accelerator(self) -> Accelerator:
         """A new Amaranth component of the same design."""
@@ -134,41 +131,6 @@ def load_array(path: Path) -> ArrayConfig:
     with refusing(f"read array {file}", "an array in JSON", "name a build or a JSON file"):
         values = json_value(read_bytes(file))
         return ArrayConfig.from_json(values.get("array", values))
-
-
-def read_ports(path: Path) -> dict[str, dict]:
-    """The port map in a file, see hw.verilog.port_map. Raises InputError where it is none."""
-    with refusing(f"read {path}", "a map of ports", "generate the build again"):
-        ports = json_value(read_bytes(path))
-        for name, port in ports.items():
-            if name not in PURPOSE:
-                raise InputError(f"no port is called {name!r}; the ports are {', '.join(PURPOSE)}")
-            if port.keys() - {"fields"} != {"direction", "width", "purpose"}:
-                raise InputError(f"port {name} must have direction, width, purpose and may have fields, not {port}")
-            if port["direction"] not in ("input", "output") or port["purpose"] != PURPOSE[name]:
-                raise InputError(f"port {name} must have its direction and purpose, not {port}")
-            _check_bits(name, port["width"], 1)
-            fields = port.get("fields", {})
-            if not MEMBERS.get(name, set()) <= fields.keys():
-                raise InputError(f"port {name} must have the fields {', '.join(sorted(MEMBERS[name]))}")
-            for field, place in fields.items():
-                if place.keys() != {"offset", "width", "signed"} or not isinstance(place["signed"], bool):
-                    raise InputError(f"{name}.{field} must have offset, width and signed, not {place}")
-                _check_bits(f"{name}.{field}", place["offset"], 0)
-                _check_bits(f"{name}.{field}", place["width"], 1)
-                if place["offset"] + place["width"] > port["width"]:
-                    raise InputError(
-                        f"{name}.{field} must lie within the {port['width']} bits of its port, not {place}"
-                    )
-        missing = [name for name in PURPOSE if name not in ports and not name.startswith(("i_load", "load_status"))]
-        if missing:
-            raise InputError(f"port {missing[0]} is missing")
-        return ports
-
-
-def _check_bits(name: str, value, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= MOST_WIDTH:
-        raise InputError(f"{name} must have bits {low}..{MOST_WIDTH}, not {value!r}")
 
 
 def _description(compiled: Compiled) -> dict:

@@ -33,6 +33,7 @@ from hw.compiler import compile_network, size_array
 from hw.fpga.driver import Driver, Info, LinkError
 from hw.fpga.frames import ANSWER, VERSION, Command, encode
 from hw.load_image import read_load_image
+from hw.ports_file import read_ports as read_port_file
 from sw import idx, network_file
 from sw.architecture import Architecture
 from sw.checkpoint import load_checkpoint, save_checkpoint
@@ -583,7 +584,7 @@ def read_idx(data: bytes, folder: Path) -> None:
 
 def read_toml(data: bytes, folder: Path) -> None:
     (folder / "a.toml").write_bytes(data)
-    architecture, recipe = read_network_toml(folder / "a.toml")
+    architecture, recipe = read_network_toml(folder / "a.toml")[:2]
     architecture.build((16, 16, 1), 4, np.random.default_rng(recipe.seed))
 
 
@@ -630,7 +631,7 @@ def read_build(data: bytes, folder: Path) -> None:
 
 def read_ports(data: bytes, folder: Path) -> None:
     (folder / "ports.json").write_bytes(data)
-    ports = builds.read_ports(folder / "ports.json")
+    ports = read_port_file(folder / "ports.json", json.loads(build_files()["ports.json"]))
     assert ports["o_result__payload"]["fields"]["logit"]["width"] >= 1
     assert ports["written"]["fields"]["mask"]["width"] >= 1
 

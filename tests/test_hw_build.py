@@ -140,40 +140,6 @@ def test_write_replaces_a_build_and_nothing_else(folder, written, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def with_port(name, **changes):
-    return lambda ports: ports | {name: ports[name] | changes}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda ports: [], "it is not a map of ports"),
-        (lambda ports: {}, "port clk is missing"),
-        (lambda ports: ports | {"x": ports["clk"]}, "no port is called 'x'"),
-        (lambda ports: ports | {"clk": 3}, "it is not a map of ports"),
-        (with_port("clk", color="red"), "port clk must have direction, width, purpose and may have fields"),
-        (with_port("clk", direction="inout"), "port clk must have its direction and purpose"),
-        (with_port("clk", purpose="\x1b[2J"), "port clk must have its direction and purpose"),
-        (with_port("clk", width=0), r"clk must have bits 1\.\.65536, not 0"),
-        (with_port("clk", width=2**31), r"clk must have bits 1\.\.65536, not 2147483648"),
-        (with_port("clk", width=True), r"clk must have bits 1\.\.65536, not True"),
-        (with_port("status", fields=[]), "it is not a map of ports"),
-        (with_port("written", fields={}), "port written must have the fields address, elements, mask, valid"),
-        (with_port("status", fields={"a": {"offset": 0}}), "status.a must have offset, width and signed"),
-        (with_port("status", fields={"a": {"offset": -1, "width": 1, "signed": False}}), "status.a must have bits 0"),
-        (
-            with_port("status", fields={"a": {"offset": 65535, "width": 65535, "signed": False}}),
-            "status.a must lie within",
-        ),
-    ],
-)
-def test_ports_that_are_no_ports_are_refused(folder, change, message):
-    ports = json.loads((folder / "ports.json").read_text())
-    (folder / "ports.json").write_text(json.dumps(change(ports)))
-    with pytest.raises(InputError, match=rf"cannot read .*ports\.json: .*{message}"):
-        builds.read_ports(folder / "ports.json")
-
-
 @pytest.mark.parametrize("data", [b"", b"{", b"\xf8", b"[" * 10**5, b" " * (2**20 + 1)])
 @pytest.mark.parametrize("name", ["ports.json", "build.json"])
 def test_bytes_that_are_no_json_are_refused(folder, name, data):
