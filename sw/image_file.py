@@ -25,7 +25,7 @@ def read_image_file(path: Path) -> np.ndarray:
     Raises InputError where the file holds no picture of 1..2^24 bytes; takes as much memory, for a moment twice.
     """
     path = Path(path)
-    with refusing(f"read image {path}", f"a {path.suffix} file of a picture", "numpy.save writes one"):
+    with refusing(f"read image {path}", f"a {path.suffix} file of a picture", "name one of uint8 pixels"):
         pixels = READERS[path.suffix](read_bytes(path, MOST_HEADER + PIXELS))
         if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
             raise InputError(

@@ -156,7 +156,7 @@ def test_run_refuses_a_number_beyond_the_test_images_and_a_port_that_is_none(tmp
     missing = tmp_path / "none.npy"
     assert fails(capsys, "run", missing, "--port", "COM3") == (
         2,
-        f"amarray: cannot read image {missing}: No such file or directory; numpy.save writes one",
+        f"amarray: cannot read image {missing}: No such file or directory; name one of uint8 pixels",
     )
 
 
