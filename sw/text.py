@@ -10,6 +10,8 @@ from sw.errors import InputError
 
 NAME_LENGTH = 100
 """Most characters of a name."""
+PATH_BYTES = 200
+"""Most bytes of the part of a path that is made of a name."""
 JSON_BYTES = 64 * 1024
 """Most bytes of a JSON object that travels with a network."""
 
@@ -24,8 +26,12 @@ def check_name(text: object, what: str) -> None:
 
 
 def path_word(text: str) -> str:
-    """The text as part of a path: every character but letters and digits of any script, `-` and `_` becomes `_`."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in text)
+    """The text as part of a path: every character but letters and digits of any script, `-` and `_` becomes `_`.
+
+    It is cut after 200 bytes, because names of files have 255 at most and get a suffix.
+    """
+    word = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in text)
+    return word.encode()[:PATH_BYTES].decode(errors="ignore")
 
 
 def identifier(text: str) -> str:

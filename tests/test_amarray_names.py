@@ -20,7 +20,7 @@ from amarray.report import show_load, show_quantization, show_training
 from sw import network_file
 
 NETWORK = random_network(0, [9, 5, 3])
-MIXED = "$x$ \\frac{ [/] [bold] :smile: */ ??/ `x` \"'; rm -rf ~ <b>&amp;--> %s {} 网נ\U0001f600"
+MIXED = "$\\frac{$ [/] [bold] :smile: */ ??/ `x` \"'; rm -rf ~ <b>&amp;--> %s {} 网נ\U0001f600"
 GENERATE = ("--lanes", "2", "--taps", "2", "-o", "build")
 
 

@@ -67,6 +67,8 @@ def test_what_is_no_name_is_refused_in_one_printable_line(name):
         ("C:\\net", "C__net"),
         ("网络 é٣", "网络_é٣"),
         ("\U0001f600", "_"),
+        ("x" * 100, "x" * 100),
+        ("网" * 100, "网" * 66),
     ],
 )
 def test_a_path_word_never_leaves_its_folder(text, expected):
