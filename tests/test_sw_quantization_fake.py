@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from quantized_models import cnn, mlp
+from tiers import slow
 
 from sw import golden, mnist
 from sw.network import Network
@@ -33,13 +34,14 @@ def fake(model, settings, moved=0.0):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("make", [mlp, cnn])
-def test_all_test_images_equal_golden_in_every_tap(make, settings):
+@pytest.mark.parametrize("count", [1000, *slow([10_000])])
+def test_all_images_equal_golden_in_every_tap(make, settings, count):
     model = fake(make(), settings, moved=0.3)
     network = model.to_network("fake", {"seed": 1})
     assert isinstance(network, Network)
     assert (network.name, network.notes) == ("fake", {"seed": 1})
     seen = [set() for _ in network.layers]
-    for start in range(0, 10_000, 500):
+    for start in range(0, count, 500):
         images = DATA.test_images[start : start + 500]
         expected = golden.infer(network, images).taps
         found = model.taps(images)
