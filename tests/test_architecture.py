@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("amarray", "sim", "hw", "sw")
 """Highest first: a folder may import those after it."""
 SHARED = {"sw.fixed", "sw.network", "sw.network_file", "sw.files", "sw.errors", "sw.fingerprint", "sw.user_cache"}
-"""What hw may know of sw: the number contract and the network."""
+"""What hw may know of sw: the number contract, the network, and the user's cache."""
 
 
 def imports(text: str) -> set[str]:
