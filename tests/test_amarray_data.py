@@ -60,7 +60,8 @@ def trained(data):
     architecture = Architecture("net", TABLES)
     model = architecture.build(data.shape, data.classes, np.random.default_rng(0))
     model.set_training(False)
-    return TrainedModel(architecture, Recipe(epochs=1), data, model, [{"epoch": 1, "loss": 1.0}], 0.5)
+    history = [{"epoch": 1, "loss": 1.0, "validation_accuracy": 0.5}]
+    return TrainedModel(architecture, Recipe(epochs=1), data, model, history, 0.5)
 
 
 def of_run(data):
