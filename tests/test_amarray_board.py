@@ -199,6 +199,7 @@ def build(tmp_path_factory):
     return folder / "build"
 
 
+@pytest.mark.slow
 def test_bitstream_for_the_icebreaker(build, capsys):
     code, result = run_json(capsys, "bitstream", build, "--board", "icebreaker", "--clock", 18)
     assert code == 0

@@ -20,7 +20,7 @@ def build(tmp_path_factory):
     return write(compiled, tmp_path_factory.mktemp("synth") / "build")
 
 
-@pytest.mark.parametrize("name", ["ecp5-25k", "ice40-up5k", "ice40-hx8k", "gw1n-9c", "xilinx-7", *slow(["xilinx-us"])])
+@pytest.mark.parametrize("name", ["ecp5-25k", "ice40-up5k", *slow(["ice40-hx8k", "gw1n-9c", "xilinx-7", "xilinx-us"])])
 def test_tiny_build_synthesizes(build, name, tmp_path):
     result = synthesize(build.verilog, device(name), tmp_path / "synth.json")
     assert json.loads((tmp_path / "synth.json").read_text()) == result
