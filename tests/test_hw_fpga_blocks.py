@@ -92,7 +92,10 @@ def check_multiplier(gates: Gates, activation: int, weight: int, kind: str) -> N
 
 @pytest.mark.parametrize("kind", LATENCY)
 @pytest.mark.parametrize("family", MODELS)
-@pytest.mark.parametrize(("activation", "weight"), [(9, 8), (3, 2), *slow([(9, 5), (9, 4), (9, 2), (5, 3)])])
+@pytest.mark.parametrize(
+    ("activation", "weight"),
+    [(9, 8), (3, 2), *(pytest.param(*shape, marks=pytest.mark.slow) for shape in [(9, 5), (9, 4), (9, 2), (5, 3)])],
+)
 def test_a_multiplier_in_lookup_tables_is_the_multiplier(family, activation, weight, kind, tmp_path):
     cells, models = MODELS[family]
     design = map_blocks(multiplier_design(activation, weight, kind=kind), cells, 0)

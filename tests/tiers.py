@@ -6,5 +6,5 @@ import pytest
 
 
 def slow(values: Iterable) -> list:
-    """The values, each for the slow tier alone; a tuple is the values of several parameters."""
-    return [pytest.param(*(v if isinstance(v, tuple) else (v,)), marks=pytest.mark.slow) for v in values]
+    """The values, each for the slow tier alone."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
