@@ -100,7 +100,7 @@ def sweep_to(
     A recipe adds quantization-aware training to post-training quantization. Writes table and picture to the folder, or
     where that cannot be written in the end, to another place.
     """
-    check_folder(folder, SWEEP_FILE)
+    check_folder(folder, SWEEP_FILE, (SWEEP_CHART,))
     with locked(folder):
         result = _swept(trained, settings, recipe, images, dataset, folder)
         save_or_keep(lambda place: _save_sweep(result, place), folder)
@@ -140,7 +140,7 @@ def _swept(
 
 
 def _save_sweep(result: dict, folder: Path) -> None:
-    with replacing_folder(folder, marker=SWEEP_FILE) as temporary:
+    with replacing_folder(folder, SWEEP_FILE, (SWEEP_CHART,)) as temporary:
         (temporary / SWEEP_FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         draw_sweep(result, temporary / SWEEP_CHART)
 
