@@ -500,8 +500,9 @@ def _next_with_data(result: dict, *words: str) -> None:
 
 
 def _next(*words: str) -> None:
-    """Print the command of these words as a shell reads it."""
-    _print(f"next: {shlex.join(words)}")
+    """Print the command of these words as a shell reads it; none where a word cannot be printed as it is."""
+    if all(word.isprintable() for word in words):
+        _print(f"next: {shlex.join(words)}")
 
 
 def _path(text: str) -> str:

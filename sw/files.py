@@ -139,6 +139,8 @@ def _check_old_folder(path: Path, marker: str, others: Collection[str]) -> None:
         if path.name in ("", ".."):
             raise TargetError(f"cannot write folder {path}: it must have a name of its own; name a new folder")
         if not path.exists():
+            if path.is_symlink():  # no folder takes the place of a link that leads nowhere
+                raise TargetError(f"cannot write folder {path}: it is a link to nothing; name another folder")
             return
         if not path.is_dir():
             raise TargetError(f"cannot write folder {path}: a file has that name; name another folder")

@@ -76,6 +76,23 @@ def test_folder_is_made_and_replaced(tmp_path):
     assert names(tmp_path) == ["run"]
 
 
+def test_a_link_in_place_of_a_folder_is_replaced_and_its_folder_stays(tmp_path):
+    make(tmp_path / "elsewhere", "first")
+    (tmp_path / "run").symlink_to("elsewhere")
+    make(tmp_path / "run", "second")
+    assert not (tmp_path / "run").is_symlink()
+    assert names(tmp_path / "elsewhere") == ["first", "marker"]
+    assert names(tmp_path / "run") == ["marker", "second"]
+
+
+@pytest.mark.parametrize("goal", ["nowhere", "run"])
+def test_a_link_to_nothing_in_place_of_a_folder_is_refused_before_the_work(tmp_path, goal):
+    (tmp_path / "run").symlink_to(goal)
+    with pytest.raises(TargetError, match=r"cannot write folder .*run: it is a link to nothing|Too many levels"):
+        check_folder(tmp_path / "run", "marker")
+    assert names(tmp_path) == ["run"]
+
+
 def test_empty_folder_is_replaced(tmp_path):
     (tmp_path / "run").mkdir()
     make(tmp_path / "run", "first")
