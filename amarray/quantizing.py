@@ -8,6 +8,7 @@ from pathlib import Path
 from amarray.charts import draw_sweep
 from amarray.commands import describe
 from amarray.data import Reader, choose_data, count
+from amarray.networks import named
 from amarray.progress import bar
 from amarray.training import assignments, load_teacher
 from sw import network_file
@@ -43,7 +44,7 @@ def quantize(options: argparse.Namespace) -> dict:
         calibration=options.calibration,
         percentile=options.percentile,
     )
-    folder = run_path(options.trained)
+    folder = named(run_path, options.trained)
     trained = load_run(folder)
     dataset, notes = choose_data(options.data, Reader.of_run(options.trained, trained))
     there = len(dataset.train_images)
