@@ -31,8 +31,8 @@ from sw.reading import json_value, read_bytes, refusing
 
 MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
-LATER = ("explain-*.vcd", "fpga/*", "sim/*", "*.bit", "*.bin", "*.fs")
-"""What later commands, also those of older versions, write into the folder unless told otherwise."""
+LATER = ("fpga/*", "sim/*", "*.bit", "*.bin", "*.fs", "*.vcd", "*.fst", "*.svg")
+"""What commands, also those of older versions, make of a build and put into its folder."""
 VERILOG, PORTS = "accelerator.v", "ports.json"
 FORMAT = 4
 """Version of the folder's layout."""

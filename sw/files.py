@@ -202,8 +202,15 @@ def _writable(path: Path, temporary: Path | None = None) -> Iterator[None]:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]  # of a copy both
         if temporary is not None and named and not any(name.startswith(str(temporary)) for name in named):
             raise
-        reason = error.strerror or error
-        raise TargetError(f"cannot write {path}: {reason}; choose a place you can write to") from error
+        raise _refusal(path, error) from error
+    except TargetError as error:
+        if temporary is None or f" {temporary}/" not in str(error) or not isinstance(error.__cause__, OSError):
+            raise
+        raise _refusal(path, error.__cause__) from error  # of a file within the temporary folder
+
+
+def _refusal(path: Path, error: OSError) -> TargetError:
+    return TargetError(f"cannot write {path}: {error.strerror or error}; choose a place you can write to")
 
 
 def _umask() -> int:

@@ -236,6 +236,19 @@ def save_run(folder, content="x" * 11):
         (temporary / "marker").write_text(content)
 
 
+def test_a_full_disk_within_a_folder_names_the_folder(tmp_path, monkeypatch):
+    def full(path, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sw.files.Path.write_text", full)
+    line = f"cannot write {tmp_path}/run: No space left on device; choose a place you can write to"
+    with pytest.raises(TargetError, match=line), replacing_folder(tmp_path / "run", "marker") as temporary:
+        write_text(temporary / "marker", "")
+    with pytest.raises(TargetError, match=f"cannot write {tmp_path}/b.txt: No space left"):
+        write_text(tmp_path / "b.txt", "")
+    assert names(tmp_path) == []
+
+
 def test_an_error_of_another_file_is_told_as_it_is(tmp_path):
     with pytest.raises(FileNotFoundError), replacing_file(tmp_path / "b.txt"):
         (tmp_path / "source").read_text()
