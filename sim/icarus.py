@@ -5,8 +5,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from sim.bench import SimulationError
-
 ARGUMENTS = ("-g2005",)
 """For iverilog. yosys writes Verilog of 2005; under the runner's own -g2012 Icarus 11 never evaluates an `always @*`
 whose inputs do not change, and its output stays X."""
@@ -28,15 +26,8 @@ def missing_tools() -> list[str]:
 
 
 def version() -> str:
-    """All that the compiled simulator depends on, besides the Verilog and the arguments.
-
-    Raises SimulationError where iverilog itself fails, as where TMPDIR is no folder.
-    """
-    done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        reason = done.stderr.strip().partition("\n")[0] or f"exit code {done.returncode}"
-        raise SimulationError(f"icarus does not start: {reason}")
-    return done.stdout.partition("\n")[0]
+    """All that the compiled simulator depends on, besides the Verilog and the arguments."""
+    return subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=True).stdout.partition("\n")[0]
 
 
 def environment() -> dict[str, str]:
