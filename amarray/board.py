@@ -128,6 +128,9 @@ def run(options: argparse.Namespace) -> dict:
         pixels, data, notes = _test_image(options, network)
     else:
         pixels, data, notes = read_image(options.image), None, []
+    if network is not None and pixels.shape != network.input.shape:
+        found, reads = (" x ".join(map(str, shape)) for shape in (pixels.shape, network.input.shape))
+        raise InputError(f"network {options.network} reads images of {reads}; {options.image} is {found}")
     load_image = read_load_image(Path(options.load)) if options.load else None
     port = open_port(options.port, options.baud)
     try:

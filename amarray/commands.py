@@ -115,7 +115,7 @@ def choice_json(choice: Choice) -> dict:
 def generate(options: argparse.Namespace) -> dict:
     """`amarray generate`."""
     folder, chart = Path(options.output), Path(options.chart) if options.chart else None
-    check_folder(folder, builds.MARKER)
+    check_folder(folder, builds.MARKER, (*builds.FILES, *builds.LATER))
     if chart is not None:
         if chart.suffix != ".svg":
             raise InputError(f"chart must be a .svg file, not {chart}")

@@ -97,7 +97,8 @@ def data_option(record: DataRecord) -> list[str] | None:
         return []
     if record.path is None:
         return None
-    return ["--data", f"./{record.path}" if record.path.startswith("-") else record.path]
+    is_else = record.path.startswith("-") or record.path == mnist.NAME  # an option, the embedded MNIST
+    return ["--data", f"./{record.path}" if is_else else record.path]
 
 
 def simulation_data(network: Network) -> tuple[list[str] | None, list[str]]:
@@ -140,10 +141,11 @@ def _recorded(reader: Reader) -> Dataset:
         fits(dataset, reader)  # whoever wrote the record may have been wrong
         return dataset
     if not reader.opens:
-        path = "" if record.path is None else f" {shlex.quote(record.path)}, as it says"
+        words = data_option(record)
+        option = "--data" if words is None else f"{shlex.join(words)}, as it says"
         raise InputError(
             f"{reader.title} was made with {record.name} (SHA-256 {record.sha256[:HASH_BEGIN]}...), not with MNIST, "
-            f"and opens no other data by itself; give --data{path}"
+            f"and opens no other data by itself; give {option}"
         )
     if record.path is None:
         raise InputError(f"{reader.title} was trained on {_described(record)}; name the data with --data")

@@ -28,7 +28,7 @@ def export(options: argparse.Namespace) -> dict:
         write, kind = FILES[options.format]
         check_file(path, kind, options.force)
     else:
-        check_folder(path, memory_images.MARKER)
+        check_folder(path, memory_images.MARKER, memory_images.FILES)
     network = load_network(options.network)
     if options.format in FILES:
         write(network, path, options.force)

@@ -8,6 +8,7 @@ from pathlib import Path
 from amarray.charts import draw_sweep
 from amarray.commands import describe
 from amarray.data import Reader, choose_data, count
+from amarray.networks import named
 from amarray.progress import bar
 from amarray.training import assignments, load_teacher
 from sw import network_file
@@ -43,7 +44,7 @@ def quantize(options: argparse.Namespace) -> dict:
         calibration=options.calibration,
         percentile=options.percentile,
     )
-    folder = run_path(options.trained)
+    folder = named(run_path, options.trained)
     trained = load_run(folder)
     dataset, notes = choose_data(options.data, Reader.of_run(options.trained, trained))
     there = len(dataset.train_images)
@@ -100,7 +101,7 @@ def sweep_to(
     A recipe adds quantization-aware training to post-training quantization. Writes table and picture to the folder, or
     where that cannot be written in the end, to another place.
     """
-    check_folder(folder, SWEEP_FILE)
+    check_folder(folder, SWEEP_FILE, (SWEEP_CHART,))
     with locked(folder):
         result = _swept(trained, settings, recipe, images, dataset, folder)
         save_or_keep(lambda place: _save_sweep(result, place), folder)
@@ -140,7 +141,7 @@ def _swept(
 
 
 def _save_sweep(result: dict, folder: Path) -> None:
-    with replacing_folder(folder, marker=SWEEP_FILE) as temporary:
+    with replacing_folder(folder, SWEEP_FILE, (SWEEP_CHART,)) as temporary:
         (temporary / SWEEP_FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         draw_sweep(result, temporary / SWEEP_CHART)
 

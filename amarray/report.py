@@ -8,6 +8,7 @@ from rich.table import Table
 from amarray.console import plain_console
 from hw.fpga.devices import RESOURCE_NAMES
 from hw.schedule import SCHEDULES
+from sw.shipped import NAMES
 
 
 def show_training(result: dict) -> None:
@@ -168,7 +169,7 @@ def show_load(result: dict) -> None:
     }
     _facts(f"{result['network']} for {result['build']}", facts)
     _notes(result)
-    _next_with_data(result, "amarray", "simulate", _path(result["build"]), "--load", _path(result["network_path"]))
+    _next_with_data(result, "amarray", "simulate", _path(result["build"]), "--load", _given(result["network_path"]))
 
 
 def show_simulation(result: dict) -> None:
@@ -490,7 +491,7 @@ def _shape(array: dict) -> str:
 def _next_array(result: dict, array: dict) -> None:
     options = [word for name in ("lanes", "taps", "pixels") for word in (f"--{name}", str(array[name]))]
     options += ["--schedule", result["schedule"]] if result["schedule"] != SCHEDULES[0] else []
-    _next("amarray", "generate", _path(result["network"]), *options, "-o", "build")
+    _next("amarray", "generate", _given(result["network"]), *options, "-o", "build")
 
 
 def _next_with_data(result: dict, *words: str) -> None:
@@ -500,13 +501,19 @@ def _next_with_data(result: dict, *words: str) -> None:
 
 
 def _next(*words: str) -> None:
-    """Print the command of these words as a shell reads it."""
-    _print(f"next: {shlex.join(words)}")
+    """Print the command of these words as a shell reads it; none where a word cannot be printed as it is."""
+    if all(word.isprintable() for word in words):
+        _print(f"next: {shlex.join(words)}")
+
+
+def _given(text: str) -> str:
+    """What the user called a network, so that no command takes it for an option."""
+    return f"./{text}" if text.startswith("-") else text
 
 
 def _path(text: str) -> str:
-    """A path that a command does not take for an option."""
-    return f"./{text}" if text.startswith("-") else text
+    """A path, so that no command takes it for an option or a shipped network."""
+    return f"./{text}" if text in NAMES else _given(text)
 
 
 def _print(line: str) -> None:

@@ -23,7 +23,7 @@ from sw.network_toml import read_network_toml
 from sw.quantization.stages import structure_faults
 from sw.reading import refusing, toml_value
 from sw.recipe import Recipe
-from sw.run_folder import MARKER, load_run, save_run
+from sw.run_folder import FILES, MARKER, load_run, save_run
 from sw.shipped import NAMES, run_path, toml_path
 from sw.text import path_word
 from sw.train import Progress, Teacher, TrainedModel, Training
@@ -145,7 +145,7 @@ def _leave(current: Training, architecture: Architecture, checkpoint: Path) -> s
 
 
 def _check_targets(folder: Path) -> None:
-    check_folder(folder, MARKER)
+    check_folder(folder, MARKER, FILES)
     check_file(_checkpoint(folder))
 
 

@@ -31,6 +31,8 @@ from sw.reading import json_value, read_bytes, refusing
 
 MARKER = "build.json"
 FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "weights.hex", "parameters.hex")
+LATER = ("fpga/*", "sim/*", "*.bit", "*.bin", "*.fs", "*.vcd", "*.fst", "*.svg")
+"""What commands, also those of older versions, make of a build and put into its folder."""
 VERILOG, PORTS = "accelerator.v", "ports.json"
 FORMAT = 4
 """Version of the folder's layout."""
@@ -77,7 +79,7 @@ class Build:
 def write(compiled: Compiled, folder: Path) -> Build:
     """Write a build folder, whole or not at all. Raises InputError where it cannot be written."""
     folder = Path(folder)
-    with replacing_folder(folder, MARKER) as temporary:
+    with replacing_folder(folder, MARKER, (*FILES, *LATER)) as temporary:
         kept = _kept(compiled)
         network_file.save(compiled.network, temporary / "network.npz")
         for name in (VERILOG, PORTS):

@@ -4,8 +4,9 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 
@@ -29,13 +30,13 @@ def check_file(path: Path, kind: Kind | None = None, force: bool = False) -> Non
     _check_place(path)
 
 
-def check_folder(path: Path, marker: str) -> None:
+def check_folder(path: Path, marker: str, others: Collection[str] = ()) -> None:
     """Raises TargetError where `replacing_folder` would, for a caller that has minutes of work before; changes nothing.
 
-    marker: as there.
+    marker, others: as there.
     """
     path = Path(path)
-    _check_old_folder(path, marker)
+    _check_old_folder(path, marker, others)
     _check_place(path)
 
 
@@ -64,14 +65,15 @@ def replacing_file(path: Path, kind: Kind | None = None, force: bool = False) ->
 
 
 @contextmanager
-def replacing_folder(path: Path, marker: str) -> Iterator[Path]:
+def replacing_folder(path: Path, marker: str, others: Collection[str] = ()) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it takes the place of `path`.
 
-    An existing folder is replaced only if it is empty or holds a file named `marker`, the sign that
-    an earlier run of ours made it. Raises TargetError otherwise, or where it cannot be written or is full.
+    An existing folder is replaced only if it is empty, or holds a file named `marker`, the sign that an earlier run of
+    ours made it, and nothing but that and `others`: names and patterns of files that ours may hold. What somebody else
+    has put there would be lost. Raises TargetError otherwise, or where it cannot be written or is full.
     """
     path = Path(path)
-    _check_old_folder(path, marker)
+    _check_old_folder(path, marker, others)
     with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -79,7 +81,7 @@ def replacing_folder(path: Path, marker: str) -> Iterator[Path]:
         with _writable(path, temporary):
             temporary.chmod(0o777 & ~_umask())
             yield temporary
-        _check_old_folder(path, marker)
+        _check_old_folder(path, marker, others)
         with _writable(path):
             if path.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
@@ -132,16 +134,38 @@ def _check_old_file(path: Path, kind: Kind | None, force: bool) -> None:
             )
 
 
-def _check_old_folder(path: Path, marker: str) -> None:
+def _check_old_folder(path: Path, marker: str, others: Collection[str]) -> None:
     with _writable(path):
         if path.name in ("", ".."):
             raise TargetError(f"cannot write folder {path}: it must have a name of its own; name a new folder")
         if not path.exists():
+            if path.is_symlink():  # no folder takes the place of a link that leads nowhere
+                raise TargetError(f"cannot write folder {path}: it is a link to nothing; name another folder")
             return
         if not path.is_dir():
             raise TargetError(f"cannot write folder {path}: a file has that name; name another folder")
         if any(path.iterdir()) and not (path / marker).is_file():
             raise TargetError(f"will not replace {path}: it is not empty and has no {marker}; name a new folder")
+        foreign = next(_foreign_files(path, (marker, *others)), None)
+        if foreign is not None:
+            raise TargetError(
+                f"will not replace {path}: {foreign} in it is not of those that this command writes; move it away, or "
+                f"name a new folder"
+            )
+
+
+def _foreign_files(folder: Path, ours: Collection[str]) -> Iterator[str]:
+    """Files in the folder, and in those below it, whose names match none of the patterns.
+
+    A hidden file of a name of ours is a lock, or what a process left that was killed.
+    """
+    patterns = [*ours, *(f".{name}.*" for name in ours)]
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not path.is_dir():
+            own = (each for each in patterns if each.endswith("/*") or "/" not in name)  # else * would pass a slash
+            if not any(fnmatchcase(name, each) for each in own):
+                yield name
 
 
 def _check_place(path: Path) -> None:
@@ -178,8 +202,15 @@ def _writable(path: Path, temporary: Path | None = None) -> Iterator[None]:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]  # of a copy both
         if temporary is not None and named and not any(name.startswith(str(temporary)) for name in named):
             raise
-        reason = error.strerror or error
-        raise TargetError(f"cannot write {path}: {reason}; choose a place you can write to") from error
+        raise _refusal(path, error) from error
+    except TargetError as error:
+        if temporary is None or f" {temporary}/" not in str(error) or not isinstance(error.__cause__, OSError):
+            raise
+        raise _refusal(path, error.__cause__) from error  # of a file within the temporary folder
+
+
+def _refusal(path: Path, error: OSError) -> TargetError:
+    return TargetError(f"cannot write {path}: {error.strerror or error}; choose a place you can write to")
 
 
 def _umask() -> int:

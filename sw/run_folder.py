@@ -27,6 +27,8 @@ HASHLESS_FORMAT = 2
 MARKER = "run.json"
 """The file that marks a folder as ours."""
 WEIGHTS = "model.npz"
+FILES = (MARKER, WEIGHTS, "network.npz")
+"""What may lie in a run; the last is what `amarray quantize` writes there unless told otherwise."""
 MOST_BYTES = 1 << 30
 """Of the weights; those of the largest network have fewer."""
 
@@ -48,7 +50,7 @@ def save_run(trained: TrainedModel, folder: Path) -> None:
         "numpy": np.__version__,
         "model_sha256": hashlib.sha256(weights.getvalue()).hexdigest(),
     }
-    with replacing_folder(Path(folder), marker=MARKER) as temporary:
+    with replacing_folder(Path(folder), MARKER, FILES) as temporary:
         (temporary / WEIGHTS).write_bytes(weights.getvalue())
         (temporary / MARKER).write_text(json.dumps(description) + "\n", encoding="utf-8")
 

@@ -309,6 +309,8 @@ def run_to_end(training: Training, watch: Callable[[Training, Progress], None] |
 
 def split(recipe: Recipe, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the training images to learn from and rows held out, drawn from the recipe's seed."""
+    if count == 1:
+        raise InputError("there is 1 training image; must be 2 at least, one to learn from and one held out")
     kept = count - recipe.validation_images
     if kept < recipe.batch_size:
         raise InputError(

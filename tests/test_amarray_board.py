@@ -143,6 +143,15 @@ def test_a_wrong_image_is_refused(golden_board, tmp_path, capsys, name, content,
     assert message in line
 
 
+def test_an_image_of_another_shape_than_the_network_is_refused_before_the_board_is_asked(
+    golden_board, tmp_path, capsys
+):
+    np.save(tmp_path / "wide.npy", np.zeros((14, 56), np.uint8))  # as many pixels as the board expects
+    code, line = fails(capsys, "run", tmp_path / "wide.npy", "--port", "COM3", "--network", "mlp")
+    assert (code, golden_board.closed) == (2, False)
+    assert line == f"amarray: network mlp reads images of 28 x 28 x 1; {tmp_path}/wide.npy is 14 x 56 x 1"
+
+
 def test_run_refuses_a_number_beyond_the_test_images_and_a_port_that_is_none(tmp_path, capsys):
     assert fails(capsys, "run", 10000, "--port", "COM3") == (2, "amarray: image must be 0..9999, not 10000")
     code, line = fails(capsys, "run", 1, "--port", tmp_path / "no-port")

@@ -123,6 +123,31 @@ def test_a_path_that_begins_with_a_dash(workplace, capsys):
     assert words[:2] == ["generate", "./-net.npz"]
 
 
+def test_a_result_that_is_called_as_a_shipped_network(capsys):
+    words = hint(capsys, *TRAIN[:-1], "cnn")
+    assert words == ["quantize", "./cnn", "--data", "my bars"]
+    words = hint(capsys, *words, "-o", "mlp")
+    assert words[:2] == ["generate", "./mlp"]
+    assert hint(capsys, "fit", "./mlp", "--macs", "4")[1] == "./mlp"
+    assert hint(capsys, "fit", "mlp", "--macs", "1")[1] == "mlp"
+    for name, command in (("mlp", ("evaluate", "mlp")), ("cnn", ("quantize", "cnn"))):
+        assert main([*command, "--data", "my bars"]) == 2
+        assert f"note: {name} is the shipped network; what lies here is ./{name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["my\nrun", "run \x1b[1m"])
+def test_no_command_where_a_path_cannot_be_printed(capsys, path):
+    assert "next:" not in printed(capsys, *TRAIN[:-1], path)
+
+
+@pytest.mark.parametrize(("path", "words"), [("-x", "./-x"), ("mnist", "./mnist"), ("a 'b", "'a '\"'\"'b'")])
+def test_data_of_a_network_whose_path_means_something_else(capsys, path, words):
+    network = network_file.load("my net.npz")
+    network_file.save(replace(network, data=replace(network.data, path=path)), "elsewhere.npz")
+    assert main(["evaluate", "elsewhere.npz"]) == 2
+    assert f"; give --data {words}, as it says" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", [("simulate",), ("explain", "--image", "1")])
 def test_a_build_without_data_asks_for_them(capsys, command):
     name, *options = command

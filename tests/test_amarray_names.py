@@ -90,7 +90,7 @@ def test_default_paths_stay_in_the_working_folder_and_printed_commands_run(name,
     out = capsys.readouterr().out.splitlines()
     assert out[0] == f"trained {name}"
     (run,) = (folder / "runs").iterdir()
-    assert shlex.split(out[-1]) == ["next:", "amarray", "quantize", f"runs/{run.name}"]
+    assert shlex.split(out[-1]) == ["next:", "amarray", "quantize", f"runs/{run.name}", *data]
     options = ("--calibration-images", "100", *data)
     assert main(["quantize", f"runs/{run.name}", *options, "--sweep"]) == 0
     assert (folder / f"{run.name}-sweep" / "sweep.png").stat().st_size > 1000
@@ -100,24 +100,20 @@ def test_default_paths_stay_in_the_working_folder_and_printed_commands_run(name,
 def test_words_of_printed_commands_are_quoted(capsys):
     run = "runs/a; rm -rf 'x' [bold]"
     facts = {"seed": 1, "epochs": 1, "loss": 0.0, "validation_accuracy": 0.0, "float_accuracy": 0.0}
-    facts |= {"quantizable": True, "notes": []}
+    facts |= {"data": "a", "data_option": ["--data", "$(id) [/]"], "quantizable": True, "notes": []}
     show_training({"model": "x", "run": run, **facts})
-    assert shlex.split(capsys.readouterr().out.splitlines()[-1]) == ["next:", "amarray", "quantize", run]
+    assert last_words(capsys) == ["next:", "amarray", "quantize", run, "--data", "$(id) [/]"]
     facts = dict.fromkeys(("parameters", "weight_bits", "activation_bits", "float_accuracy", "quantized_accuracy"), 0)
-    show_quantization({"name": "x", "network": "-o.npz", **facts})
-    assert capsys.readouterr().out.splitlines()[-1].startswith("next: amarray generate ./-o.npz --lanes 16")
-    show_load(
-        {
-            "network": "a b",
-            "build": "$(id)",
-            "predicted_cycles_per_image": 1,
-            "utilization": 1.0,
-            "file": "x",
-            "bytes": 1,
-        }
-    )
-    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
-    assert command == ["next:", "amarray", "simulate", "$(id)", "--load", "a b"]
+    show_quantization({"name": "x", "data": "a", "network": "-o.npz", "notes": [], **facts})
+    assert last_words(capsys)[:5] == ["next:", "amarray", "generate", "./-o.npz", "--lanes"]
+    facts = {"predicted_cycles_per_image": 1, "utilization": 1.0, "file": "x", "bytes": 1}
+    facts |= {"data_option": [], "notes": []}
+    show_load({"network": "x", "network_path": "a b", "build": "$(id)", **facts})
+    assert last_words(capsys) == ["next:", "amarray", "simulate", "$(id)", "--load", "a b"]
+
+
+def last_words(capsys):
+    return shlex.split(capsys.readouterr().out.splitlines()[-1])
 
 
 def test_progress_shows_a_title_as_it_is(capsys, monkeypatch):

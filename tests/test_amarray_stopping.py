@@ -22,6 +22,18 @@ with handling(stop):
 """
 
 
+IMPORTS = """
+import os, sys
+class Stopping:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[2]:
+            os.kill(os.getpid(), int(sys.argv[1]))
+sys.meta_path.insert(0, Stopping())
+from amarray.__main__ import main
+sys.exit(main())
+"""
+
+
 @pytest.fixture(params=["as usual", "ignored"])
 def interrupt(request):
     """Signals as in a shell, or ignored as in a background job of a script and worse; given back at the end."""
@@ -49,6 +61,21 @@ def test_a_stop_is_one_line_and_its_own_code(interrupt, capsys, monkeypatch, num
     else:
         assert (code, captured.out) == (130, "")
         assert captured.err == "amarray: stopped; nothing was left half-written\n"
+
+
+@pytest.mark.parametrize("module", ["amarray.cli", "numpy"])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_stop_while_the_program_starts_is_the_same_line(number, module):
+    command = [sys.executable, "-c", IMPORTS, str(int(number)), module]
+    taken = (signal.signal(each, signal.default_int_handler) for each in SIGNALS)
+    before = dict(zip(SIGNALS, taken, strict=True))  # a process inherits what is ignored
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    finally:
+        for each, old in before.items():
+            signal.signal(each, old)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "amarray: stopped; nothing was left half-written\n"
 
 
 def test_the_first_stop_waits_and_the_second_does_not(interrupt):

@@ -33,6 +33,12 @@ def run(*command, cwd=None):
     return done.stdout
 
 
+def test_the_program_begins_where_stops_are_already_handled(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+    assert "amarray = amarray.__main__:main" in archive.read(name).decode().splitlines()
+
+
 def test_wheel_holds_packages_and_data_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"amarray", "hw", "sim", "sw"}

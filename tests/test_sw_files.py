@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import resource
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sw.errors import InputError
 from sw.file_kinds import Kind
 from sw.files import TargetError, check_file, check_folder, replacing_file, replacing_folder, save_or_keep, write_text
 
+OTHERS = ("first", "sec*", "in/*")
 POEM = Kind("a poem", lambda head: head.startswith(b"O "))
 
 
@@ -62,7 +64,7 @@ def test_refuses_a_file_in_place_of_a_folder(tmp_path):
 
 
 def make(folder, content):
-    with replacing_folder(folder, marker="marker") as temporary:
+    with replacing_folder(folder, "marker", OTHERS) as temporary:
         (temporary / "marker").write_text("")
         (temporary / content).write_text("")
 
@@ -71,6 +73,23 @@ def test_folder_is_made_and_replaced(tmp_path):
     make(tmp_path / "run", "first")
     make(tmp_path / "run", "second")
     assert names(tmp_path / "run") == ["marker", "second"]
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_link_in_place_of_a_folder_is_replaced_and_its_folder_stays(tmp_path):
+    make(tmp_path / "elsewhere", "first")
+    (tmp_path / "run").symlink_to("elsewhere")
+    make(tmp_path / "run", "second")
+    assert not (tmp_path / "run").is_symlink()
+    assert names(tmp_path / "elsewhere") == ["first", "marker"]
+    assert names(tmp_path / "run") == ["marker", "second"]
+
+
+@pytest.mark.parametrize("goal", ["nowhere", "run"])
+def test_a_link_to_nothing_in_place_of_a_folder_is_refused_before_the_work(tmp_path, goal):
+    (tmp_path / "run").symlink_to(goal)
+    with pytest.raises(TargetError, match=r"cannot write folder .*run: it is a link to nothing|Too many levels"):
+        check_folder(tmp_path / "run", "marker")
     assert names(tmp_path) == ["run"]
 
 
@@ -87,10 +106,30 @@ def test_foreign_folder_is_kept(tmp_path):
     assert names(tmp_path / "run") == ["thesis"]
 
 
+@pytest.mark.parametrize("foreign", ["thesis", "out/second", "my.first", ".thesis.lock", "out/.git/head"])
+def test_a_folder_of_ours_is_kept_if_somebody_has_put_a_file_there(tmp_path, foreign):
+    make(tmp_path / "run", "first")
+    write_text(tmp_path / "run" / foreign, "mine")
+    line = f"will not replace .*run: {re.escape(foreign)} in it is not of those that this command writes; move it away"
+    with pytest.raises(TargetError, match=line):
+        check_folder(tmp_path / "run", "marker", OTHERS)
+    with pytest.raises(TargetError, match=line):
+        make(tmp_path / "run", "second")
+    assert (tmp_path / "run" / foreign).read_text() == "mine"
+
+
+def test_a_folder_of_ours_is_replaced_with_all_that_ours_may_hold(tmp_path):
+    make(tmp_path / "run", "first")
+    for name in ("second", "in/own", "in/deep/own", ".first.lock"):
+        write_text(tmp_path / "run" / name, "")
+    make(tmp_path / "run", "second")
+    assert names(tmp_path / "run") == ["marker", "second"]
+
+
 def test_failure_leaves_the_old_folder(tmp_path):
     make(tmp_path / "run", "first")
     with pytest.raises(KeyboardInterrupt):
-        write_half(replacing_folder(tmp_path / "run", marker="marker"))
+        write_half(replacing_folder(tmp_path / "run", "marker", OTHERS))
     assert names(tmp_path / "run") == ["first", "marker"]
     assert names(tmp_path) == ["run"]
 
@@ -195,6 +234,19 @@ def test_a_full_disk_names_the_place(tmp_path):
 def save_run(folder, content="x" * 11):
     with replacing_folder(folder, marker="marker") as temporary:
         (temporary / "marker").write_text(content)
+
+
+def test_a_full_disk_within_a_folder_names_the_folder(tmp_path, monkeypatch):
+    def full(path, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sw.files.Path.write_text", full)
+    line = f"cannot write {tmp_path}/run: No space left on device; choose a place you can write to"
+    with pytest.raises(TargetError, match=line), replacing_folder(tmp_path / "run", "marker") as temporary:
+        write_text(temporary / "marker", "")
+    with pytest.raises(TargetError, match=f"cannot write {tmp_path}/b.txt: No space left"):
+        write_text(tmp_path / "b.txt", "")
+    assert names(tmp_path) == []
 
 
 def test_an_error_of_another_file_is_told_as_it_is(tmp_path):

@@ -88,6 +88,11 @@ def test_held_out_images_are_not_learned(dataset):
     assert all((first[name] == second[name]).all() for name in first)
 
 
+def test_one_image_cannot_be_split():
+    with pytest.raises(InputError, match=r"there is 1 training image; must be 2 at least"):
+        split(RECIPE, 1)
+
+
 def test_split_is_a_partition():
     learned, held_out = split(RECIPE, 1100)
     assert (len(learned), len(held_out)) == (1000, 100)

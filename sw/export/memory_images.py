@@ -17,6 +17,8 @@ MARKER = ".amarray-export"
 """Empty file that tells a later export that the folder may be replaced."""
 READERS = {"hex": "$readmemh", "mem": "$readmemb"}
 """The Verilog task that reads the files, by their suffix."""
+FILES = (MANIFEST, *(f"*.{suffix}" for suffix in READERS))
+"""What else the folder may hold."""
 
 
 def write(network: Network, folder: Path, suffix: str) -> None:
@@ -25,7 +27,7 @@ def write(network: Network, folder: Path, suffix: str) -> None:
     for layer in description["layers"]:
         for array in layer["arrays"]:
             array["file"] = file_name(array["name"], suffix)
-    with replacing_folder(folder, MARKER) as temporary:
+    with replacing_folder(folder, MARKER, FILES) as temporary:
         for array in arrays(network):
             (temporary / file_name(array.name, suffix)).write_text(image(array, suffix), encoding="ascii")
         (temporary / MANIFEST).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
