@@ -59,6 +59,7 @@ def test_demo_table(folder, capsys):
         assert line in text
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_demo_says_so_and_takes_amaranth(folder, capsys, monkeypatch):
     monkeypatch.setattr("sim.simulate.missing_tools", lambda simulator: ["a C++ compiler"])
     code, result, messages = demo(capsys, folder)
