@@ -16,13 +16,14 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from sw.errors import InputError
 
 MOST_TEXT = 1 << 20
-"""Bytes of a JSON or TOML file, and of what comes from a pipe. Parsed, they take less than 200 MiB."""
+"""Bytes of a JSON or TOML file. Parsed, they take less than 200 MiB."""
 MOST_NESTING = 64
 """Tables and lists within each other."""
 MOST_BITS = 128
@@ -74,11 +75,26 @@ def memory() -> int:
         return UNKNOWN_MEMORY
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading in the block.
+
+    Raises InputError where it is a pipe or a device, for reading these may never end; OSError where it cannot be read.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InputError("it is a device, a pipe or the like; name a file")
+        yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe opens when somebody writes into it
+
+
 def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
-    """A file's content. Raises InputError where it has more than `most` bytes, OSError where it cannot be read."""
-    with Path(path).open("rb") as file:
-        status = os.fstat(file.fileno())
-        size = status.st_size if stat.S_ISREG(status.st_mode) else min(most, MOST_TEXT)
+    """A file's content. Raises InputError where it has more than `most` bytes; else as `opened`."""
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
         if size <= most:
             data = file.read(size + 1)
             if len(data) <= size:
