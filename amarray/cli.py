@@ -91,7 +91,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Print the message and where to read more; exit with code 2."""
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"{self.prog}: {one_line(message)}; see `{self.prog} --help`\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
