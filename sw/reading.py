@@ -5,6 +5,7 @@ and arrays from the functions below, which look at a size before they allocate i
 the text of an array's header is matched, not evaluated, and pickles are refused.
 """
 
+import codecs
 import io
 import json
 import math
@@ -108,13 +109,13 @@ def json_value(data: bytes, most: int = MOST_TEXT):
     Raises InputError or ValueError where the bytes are anything else, or more than `most`.
     """
     _check_size(data, most)
-    return _plain(json.loads(data.decode("utf-8"), object_pairs_hook=_object))
+    return _plain(json.loads(_text(data), object_pairs_hook=_object))
 
 
 def toml_value(data: bytes) -> dict:
     """The table that TOML describes; raises as `json_value` does."""
     _check_size(data, MOST_TEXT)
-    text = data.decode("utf-8")
+    text = _text(data)
     if _LONG_KEY.search(_QUOTED.sub("_", text)):  # for which tomllib takes time and memory by the square of its parts
         raise InputError(f"a key must have at most {MOST_KEY_PARTS} parts with dots between them")
     return _plain(tomllib.loads(text))
@@ -175,6 +176,12 @@ _QUOTED = re.compile(
 )
 """A comment or a text in TOML."""
 _LONG_KEY = re.compile(rf"(?:\.[ \t]*+[\w-]++[ \t]*+){{{MOST_KEY_PARTS}}}")
+
+
+def _text(data: bytes) -> str:
+    if data.startswith(codecs.BOM_UTF8):  # which some editors write, and nobody sees
+        raise InputError("it begins with a byte order mark; save it as UTF-8 without one")
+    return data.decode("utf-8")
 
 
 def _check_size(data: bytes, most: int) -> None:

@@ -91,6 +91,11 @@ def nested(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
 
 
+@pytest.mark.parametrize("read", [json_value, toml_value])
+def test_a_byte_order_mark_is_named(read):
+    assert "byte order mark; save it as UTF-8 without one" in refused(read, b"\xef\xbb\xbf{}")
+
+
 def test_json_up_to_its_bounds():
     assert json_value(b" " * (MOST_TEXT - 1) + b"1") == 1
     assert json_value(str((1 << MOST_BITS) - 1).encode()) == (1 << MOST_BITS) - 1
