@@ -77,6 +77,12 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unrecognized option {option}{did_you_mean(option, self._option_string_actions)}")
         return super().parse_known_args(args, namespace)
 
+    def _get_value(self, action, text):
+        """The value in a text, which must not be empty: that is a variable that was never set, not a choice."""
+        if not text and action.nargs != argparse.PARSER:  # which holds the words of a command
+            raise argparse.ArgumentError(action, "must not be empty")
+        return super()._get_value(action, text)
+
     def _check_value(self, action, value):
         if action.choices is not None and value not in action.choices:
             choices = ", ".join(map(str, action.choices))
@@ -85,7 +91,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Print the message and where to read more; exit with code 2."""
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"{self.prog}: {one_line(message)}; see `{self.prog} --help`\n")
 
 
 def main(arguments: list[str] | None = None) -> int:

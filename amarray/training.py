@@ -163,7 +163,10 @@ def assignments(texts: list[str]) -> dict[str, object]:
             raise InputError(f"--set needs NAME=VALUE, not {text!r}")
         with refusing(f"read --set {name}", "a value as in TOML", "give NAME=VALUE"):
             try:
-                fields[name.strip()] = toml_value(f"value = {value}".encode())["value"]
+                found = toml_value(f"value = {value}".encode())
+                if len(found) > 1:
+                    raise InputError("it must be one value, not lines of TOML")
+                fields[name.strip()] = found["value"]
             except tomllib.TOMLDecodeError:
                 fields[name.strip()] = value.strip()
     return fields

@@ -12,7 +12,9 @@ array compile to. That is kept in the user's cache, and is what everybody reads,
 
 import hashlib
 import json
+import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +24,7 @@ from hw.compiler import Compiled, compile_network, map_network
 from hw.config import ArrayConfig
 from hw.memories import static_memories
 from hw.ports_file import read_ports
-from hw.verilog import write_memory, write_verilog
+from hw.verilog import TOP, write_memory, write_verilog
 from sw import fingerprint, network_file, user_cache
 from sw.errors import InputError
 from sw.files import replacing_folder
@@ -34,6 +36,8 @@ FILES = (MARKER, "network.npz", "accelerator.v", "ports.json", "program.hex", "w
 LATER = ("fpga/*", "sim/*", "*.bit", "*.bin", "*.fs", "*.vcd", "*.fst", "*.svg")
 """What commands, also those of older versions, make of a build and put into its folder."""
 VERILOG, PORTS = "accelerator.v", "ports.json"
+MOST_VERILOG = 1 << 28
+"""Bytes of a Verilog file that was edited."""
 FORMAT = 4
 """Version of the folder's layout."""
 OF_ANY_VERSION = ("network", "network_sha256")
@@ -117,9 +121,9 @@ def load(folder: Path, edited: bool | None = None) -> Build:
     kept = _kept(compiled)
     if edited:
         ports = read_ports(folder / PORTS, _ports(kept))
-        return Build(folder, compiled, _as_it_is(folder / VERILOG), ports, edited=True)
+        return Build(folder, compiled, _as_it_is(folder / VERILOG, ports), ports, edited=True)
     for name in (VERILOG, PORTS):
-        if fingerprint.content(folder / name) != fingerprint.content(kept / name):
+        if not _equal(folder / name, kept / name):
             raise InputError(f"{folder / name} is not what the network and the array compile to; {again}")
     return Build(folder, compiled, kept / VERILOG, _ports(kept))
 
@@ -150,16 +154,28 @@ def _kept(compiled: Compiled) -> Path:
     return user_cache.entry("verilog", [design, fingerprint.code("hw", "sw"), _versions()], make)
 
 
-def _as_it_is(verilog: Path) -> Path:
-    """A Verilog file as it is now, in the user's cache, where nobody changes it between two that read it."""
-    found = fingerprint.content(verilog)
+def _equal(one: Path, other: Path) -> bool:
+    """Whether two files have the same content; one may be far larger."""
+    return one.stat().st_size == other.stat().st_size and fingerprint.content(one) == fingerprint.content(other)
+
+
+def _as_it_is(verilog: Path, ports: Iterable[str]) -> Path:
+    """A Verilog file as it is now, in the user's cache, where nobody changes it between two that read it.
+
+    Raises InputError where it has more than MOST_VERILOG bytes, is not UTF-8, or nowhere has the name of a port or of
+    the module.
+    """
+    with refusing(f"read {verilog}", "Verilog in UTF-8", "generate the build again"):
+        content = read_bytes(verilog, MOST_VERILOG)
+        content.decode()
+        for name in (f"module {TOP}", *ports):
+            if not re.search(rf"\b{name}\b".replace(" ", r"\s+").encode(), content):
+                raise InputError(f"it must have the module {TOP} with the ports of {PORTS}, but nowhere says {name}")
 
     def make(folder: Path) -> None:
-        shutil.copyfile(verilog, folder / VERILOG)
-        if fingerprint.content(folder / VERILOG) != found:
-            raise InputError(f"{verilog} changes while it is read; try again")
+        (folder / VERILOG).write_bytes(content)
 
-    return user_cache.entry("edited", found, make) / VERILOG
+    return user_cache.entry("edited", hashlib.sha256(content).hexdigest(), make) / VERILOG
 
 
 def load_array(path: Path) -> ArrayConfig:

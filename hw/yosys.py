@@ -67,7 +67,8 @@ def _run_and_watch(
 ) -> tuple[int, list[str]]:
     """Exit code and the lines that were printed; of the lines that are not empty each goes to `watch`."""
     lines, both = [], {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **both) as process:
+    both |= {"encoding": "utf-8", "errors": "replace"}  # what a Verilog prints may be anything
+    with subprocess.Popen(command, cwd=folder, env=environment, **both) as process:
         _running.add(process)
         try:
             for line in filter(str.strip, process.stdout):

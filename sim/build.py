@@ -6,6 +6,7 @@ Its key covers the Verilog, the arguments, the versions of the tools and the mac
 import hashlib
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -88,10 +89,15 @@ def _compile(name: str, source: bytes, product: Path, simulator: str, waves: boo
 
 
 def first_error(log: Path) -> str:
-    """The first line of a log that speaks of an error, else the last line."""
+    """The first line of a log that speaks of an error, else of what was taken as one, else the last line."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower() or "***" in line]
-    return (errors or lines[-1:] or ["no message"])[0]
+    errors = [line for line in lines if _ERROR.search(line) and "Exiting due to" not in line]
+    warnings = [line for line in lines if line.startswith("%Warning")]
+    return (errors or warnings or lines[-1:] or ["no message"])[0]
+
+
+_ERROR = re.compile(r"error|fatal|(?<!\*)\*\*\*(?!\*)", re.IGNORECASE)
+"""With asterisks make begins what it says of one; a longer row of them is a frame."""
 
 
 @contextmanager

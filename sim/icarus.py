@@ -3,7 +3,10 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
+
+from sim.bench import SimulationError
 
 ARGUMENTS = ("-g2005",)
 """For iverilog. yosys writes Verilog of 2005; under the runner's own -g2012 Icarus 11 never evaluates an `always @*`
@@ -26,13 +29,23 @@ def missing_tools() -> list[str]:
 
 
 def version() -> str:
-    """All that the compiled simulator depends on, besides the Verilog and the arguments."""
-    return subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=True).stdout.partition("\n")[0]
+    """All that the compiled simulator depends on, besides the Verilog and the arguments.
+
+    Raises SimulationError where iverilog does not even say it.
+    """
+    done = subprocess.run(["iverilog", "-V"], env=os.environ | environment(), capture_output=True, check=False)
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").splitlines() or [f"exit code {done.returncode}"]
+        raise SimulationError(f"iverilog -V failed: {lines[0]}")
+    return done.stdout.decode(errors="replace").partition("\n")[0]
 
 
 def environment() -> dict[str, str]:
-    """Environment variables for cocotb's runner."""
-    return {"PATH": os.environ.get("PATH", os.defpath)}
+    """Environment variables for cocotb's runner.
+
+    Icarus fails where TMPDIR is no folder or a relative path; Python looks for a folder that is there.
+    """
+    return {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": tempfile.gettempdir()}
 
 
 def product(top: str) -> str:

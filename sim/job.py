@@ -67,6 +67,8 @@ class Job:
         watchdog: cycles without stalls in which that many images must be answered.
         options: idle, back_pressure, reset_after, load_image.
         """
+        if seed < 0:
+            raise InputError(f"seed must be an integer of at least 0, not {seed}")
         if len(images) == 0:
             raise InputError("images must be one or more, not 0")
         beats = pack(pixels(network, images), taps, seed)

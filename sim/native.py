@@ -17,6 +17,7 @@ import numpy as np
 from hw.verilog import TOP
 from sim import verilator
 from sim.bench import SimulationError
+from sim.build import first_error
 from sim.job import Job
 from sw import fingerprint, user_cache
 from sw.errors import InputError
@@ -64,7 +65,8 @@ def run(program: Path, job: Job, recording: Recording | None = None) -> dict:
         arguments = [beats, job.beats.shape[-1], job.beats.shape[1], job.due[0], results, due, load]
         if recording is not None:
             arguments += [trace, recording.waves.resolve(), recording.first, recording.last]
-        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+        command = [program, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode:
             raise SimulationError(f"native simulation ended: {done.stderr.strip() or f'exit code {done.returncode}'}")
         found = np.fromfile(results, dtype=BEAT, count=due)
@@ -131,10 +133,9 @@ def _compile(
             env=os.environ | verilator.environment(optimization),
             cwd=folder,
             capture_output=True,
-            text=True,
             check=False,
         )
         if done.returncode:
-            lines = [line for line in (done.stderr + done.stdout).splitlines() if "rror" in line]
-            raise SimulationError(f"verilator does not compile {name}: {(lines or ['no message'])[0].strip()}")
+            (folder / "log").write_bytes(done.stderr + done.stdout)
+            raise SimulationError(f"verilator does not compile {name}: {first_error(folder / 'log')}")
         shutil.copy(folder / "build" / PROGRAM, product)

@@ -51,7 +51,10 @@ class Dataset:
                 )
             check_shape(images.shape[1:])
             if not len(images) or labels.shape != (len(images),):
-                raise InputError(f"{len(images)} {part} images have {labels.size} labels; must have one each, and any")
+                raise InputError(
+                    f"there are {len(images)} {part} images with labels of shape {labels.shape}; there must be at "
+                    f"least one image, and one label for each"
+                )
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             raise InputError(f"training images are {self.shape}, test images {self.test_images.shape[1:]}; must agree")
         if int(self.test_labels.max()) >= self.classes:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sw.errors import InputError
 from sw.limits import check_most
-from sw.reading import memory, refusing
+from sw.reading import memory, opened, refusing
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """numpy dtype by the type byte of the file."""
@@ -33,7 +33,7 @@ def content(path: Path) -> bytearray:
     where numbers have several bytes, for `parse` copies these.) Raises InputError where the file is no IDX file, has
     another length than its header says, or cannot be read.
     """
-    with refusing(f"read {path}", "an IDX file", "get the file again"), Path(path).open("rb") as file:
+    with refusing(f"read {path}", "an IDX file", "get the file again"), opened(path) as file:
         magic = file.read(len(GZIP_MAGIC))
         file.seek(0)
         stream = gzip.GzipFile(fileobj=file) if magic == GZIP_MAGIC else file

@@ -20,7 +20,7 @@ ELEMENTS = 1 << 24
 ALL_ELEMENTS = 1 << 26
 """Of all layers' outputs for one image together, and of all windows of one layer side by side."""
 WINDOW = 1 << 14
-"""Places of a kernel or of a pool's window."""
+"""Places of a kernel or of a pool's window; and the step from window to window, which can be longer than the image."""
 MACS = 1 << 34
 """Multiply-accumulates of one image."""
 
@@ -50,5 +50,6 @@ def check_windows(shape: tuple[int, int, int], window: tuple[int, int], stride: 
     padded = (height + 2 * padding, width + 2 * padding)
     check_most("elements of the image, its padding included,", math.prod(padded) * channels, ELEMENTS)
     check_most("places in a window", math.prod(window), WINDOW)
+    check_most("stride", stride, WINDOW)
     counts = [(length - size) // stride + 1 for length, size in zip(padded, window, strict=True)]
     check_most("elements of all windows", math.prod(counts) * math.prod(window) * channels, ALL_ELEMENTS)

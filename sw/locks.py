@@ -14,6 +14,10 @@ except ImportError:  # on Windows
     import msvcrt
 
 
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""A link in a folder of somebody else must not say where a file is made."""
+
+
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
     """Keep a target for this process while the block runs.
@@ -38,7 +42,7 @@ def _acquire(path: Path, target: Path) -> int:
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         except OSError as error:
             raise TargetError(
                 f"cannot write a lock beside {target}: {error.strerror}; choose a place you can write to"

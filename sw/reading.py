@@ -5,6 +5,7 @@ and arrays from the functions below, which look at a size before they allocate i
 the text of an array's header is matched, not evaluated, and pickles are refused.
 """
 
+import codecs
 import io
 import json
 import math
@@ -16,13 +17,14 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from sw.errors import InputError
 
 MOST_TEXT = 1 << 20
-"""Bytes of a JSON or TOML file, and of what comes from a pipe. Parsed, they take less than 200 MiB."""
+"""Bytes of a JSON or TOML file. Parsed, they take less than 200 MiB."""
 MOST_NESTING = 64
 """Tables and lists within each other."""
 MOST_BITS = 128
@@ -74,11 +76,26 @@ def memory() -> int:
         return UNKNOWN_MEMORY
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading in the block.
+
+    Raises InputError where it is a pipe or a device, for reading these may never end; OSError where it cannot be read.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InputError("it is a device, a pipe or the like; name a file")
+        yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe opens when somebody writes into it
+
+
 def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
-    """A file's content. Raises InputError where it has more than `most` bytes, OSError where it cannot be read."""
-    with Path(path).open("rb") as file:
-        status = os.fstat(file.fileno())
-        size = status.st_size if stat.S_ISREG(status.st_mode) else min(most, MOST_TEXT)
+    """A file's content. Raises InputError where it has more than `most` bytes; else as `opened`."""
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
         if size <= most:
             data = file.read(size + 1)
             if len(data) <= size:
@@ -92,13 +109,13 @@ def json_value(data: bytes, most: int = MOST_TEXT):
     Raises InputError or ValueError where the bytes are anything else, or more than `most`.
     """
     _check_size(data, most)
-    return _plain(json.loads(data.decode("utf-8"), object_pairs_hook=_object))
+    return _plain(json.loads(_text(data), object_pairs_hook=_object))
 
 
 def toml_value(data: bytes) -> dict:
     """The table that TOML describes; raises as `json_value` does."""
     _check_size(data, MOST_TEXT)
-    text = data.decode("utf-8")
+    text = _text(data)
     if _LONG_KEY.search(_QUOTED.sub("_", text)):  # for which tomllib takes time and memory by the square of its parts
         raise InputError(f"a key must have at most {MOST_KEY_PARTS} parts with dots between them")
     return _plain(tomllib.loads(text))
@@ -159,6 +176,12 @@ _QUOTED = re.compile(
 )
 """A comment or a text in TOML."""
 _LONG_KEY = re.compile(rf"(?:\.[ \t]*+[\w-]++[ \t]*+){{{MOST_KEY_PARTS}}}")
+
+
+def _text(data: bytes) -> str:
+    if data.startswith(codecs.BOM_UTF8):  # which some editors write, and nobody sees
+        raise InputError("it begins with a byte order mark; save it as UTF-8 without one")
+    return data.decode("utf-8")
 
 
 def _check_size(data: bytes, most: int) -> None:

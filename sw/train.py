@@ -137,8 +137,9 @@ class Training:
         rows = self._order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         batch = as_input(self._images[rows])
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found by the check on the loss
-            loss = self._loss(self.model(batch), rows)
-            _check_loss(float(loss.data), self, batch)
+            output = self.model(batch)
+            loss = self._loss(output, rows)
+            _check_loss(float(loss.data), self, batch, output.shape[1])
             loss.backward()
             if recipe.clip:
                 clip_by_norm(self.parameters.values(), recipe.clip)
@@ -345,8 +346,9 @@ def _softened(values: np.ndarray, temperature: float) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def _check_loss(loss: float, training: Training, batch: Tensor) -> None:
-    limit = DIVERGED * np.log(training.dataset.classes)
+def _check_loss(loss: float, training: Training, batch: Tensor, classes: int) -> None:
+    """classes: of the model, which may know more than the data have."""
+    limit = DIVERGED * np.log(classes)
     if loss <= limit:
         return
     place = f"epoch {training.epoch + 1}, step {training.step + 1}, in {_worst_layer(training.model, batch)}"

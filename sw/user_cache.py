@@ -38,6 +38,8 @@ LISTING = "entry.json"
 _UNFINISHED = ".new-"
 _ENTRY = re.compile(rf"[0-9a-f]{{64}}|{re.escape(_UNFINISHED)}\w+")
 """Names of our folders in that of a kind."""
+_NEW, _DAMAGED, _OLD = _PARTS = ("new", "damaged", "old")
+"""What an unfinished folder may hold: entries on their way in and out."""
 _unkept: dict[Path, Path] = {}
 """Where entries lie that this process could not keep, by the place they should have."""
 
@@ -113,7 +115,7 @@ def entries() -> list[Entry]:
 
 
 def clear() -> None:
-    """Remove all entries, and nothing else that lies in the folder."""
+    """Remove all entries, and nothing else that lies in the folder, which may be that of another program by mistake."""
     found = entries()
     for each in found:
         _remove(each.folder)
@@ -157,10 +159,10 @@ def _keep(made: Path, place: Path) -> None:
     home()  # for another may have made it meanwhile
     place.parent.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=place.parent) as beside:
-        new = shutil.copytree(made, Path(beside, "new"))
+        new = shutil.copytree(made, Path(beside, _NEW))
         if not _whole(place):
             with suppress(FileNotFoundError):
-                place.rename(Path(beside, "damaged"))
+                place.rename(Path(beside, _DAMAGED))
         try:
             new.rename(place)
         except OSError:
@@ -172,18 +174,27 @@ def _keep(made: Path, place: Path) -> None:
 
 def _entries() -> Iterator[Entry]:
     for folder in home().glob("*/*"):
-        if _ENTRY.fullmatch(folder.name):
-            with suppress(OSError):  # it has just been removed
+        with suppress(OSError):  # it has just been removed
+            if _is_ours(folder):
                 files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
                 listing = folder / LISTING
                 used = (listing if listing.is_file() else folder).stat().st_mtime
                 yield Entry(folder.parent.name, folder, sum(files), used)
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether an entry is made here, finished or not: other programs name files and folders by hashes, too."""
+    if not _ENTRY.fullmatch(folder.name) or folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
+        return False
+    if folder.name.startswith(_UNFINISHED):
+        return all(path.name in _PARTS for path in folder.iterdir())
+    return (folder / LISTING).is_file()
+
+
 def _remove(folder: Path) -> None:
     """Remove an entry, which disappears in one step."""
     with suppress(OSError), tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder.parent) as beside:
-        folder.rename(Path(beside, "old"))
+        folder.rename(Path(beside, _OLD))
 
 
 @functools.cache

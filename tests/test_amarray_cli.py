@@ -284,6 +284,12 @@ def test_tables_for_a_person(workplace, capsys):
         (["synth", "BUILD", "--device", "ecp5-25"], "not 'ecp5-25'; did you mean ecp5-25k?"),
         (["bitstream", "BUILD", "--board", "icebraker"], "did you mean icebreaker?"),
         (["generate", "NETWORK", "--lanes", "many"], "invalid int value: 'many'"),
+        (["evaluate", "NETWORK", "a\nb", "c\x1b[2J"], r"unrecognized arguments: a b c\x1b[2J; see"),
+        (["train", "mlp", "--set", "epochs=1\nseed=2"], "cannot read --set epochs: it must be one value"),
+        (["simulate", "BUILD", "--seed", "-1"], "seed must be an integer of at least 0, not -1"),
+        (["evaluate", ""], "argument NETWORK: must not be empty"),
+        (["simulate", "BUILD", "--load", ""], "argument --load: must not be empty"),
+        (["generate", "NETWORK", "--also="], "argument --also: must not be empty"),
     ],
 )
 def test_bad_input_is_one_line(workplace, tmp_path, capsys, arguments, says):

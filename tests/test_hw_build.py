@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from networks import random_images, random_network
 from hw import build as builds
 from hw.compiler import compile_network, size_array
 from sim.amaranth_sim import simulate_component
-from sw import network_file
+from sw import fingerprint, network_file
 from sw.errors import InputError
 from sw.golden import infer
 from sw.user_cache import VARIABLE, entries
@@ -160,7 +161,7 @@ def test_a_file_that_is_not_what_is_compiled_is_refused(folder, name, edited, wa
 
 
 def test_an_edited_build_is_taken_as_it_is_and_later_edits_are_of_no_effect(folder, written):
-    text = (folder / "accelerator.v").read_text() + "// changed\n"
+    text = (folder / "accelerator.v").read_text() + "// changed, with debug_0\n"
     ports = written.ports | {"debug_0": {"direction": "output", "width": 4, "purpose": "for me"}}
     (folder / "accelerator.v").write_text(text)
     (folder / "ports.json").write_text(json.dumps(ports))
@@ -217,6 +218,36 @@ def test_damaged_ports_of_an_edited_build_are_refused(folder, content):
         InputError, match=r"cannot read .*ports\.json: it is not a map of ports.*; generate the build again"
     ):
         builds.load(folder, edited=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text + b"// caf\xe9", "it is not Verilog in UTF-8"),
+        (lambda text: b"", "nowhere says module accelerator"),
+        (
+            lambda text: text.replace(b"module accelerator(", b"module accelerator_2("),
+            "nowhere says module accelerator",
+        ),
+        (lambda text: text.replace(b"counters__busy", b"busy"), "but nowhere says counters__busy"),
+    ],
+)
+def test_verilog_of_an_edited_build_is_checked(folder, change, message):
+    verilog = folder / "accelerator.v"
+    verilog.write_bytes(change(verilog.read_bytes()))
+    with pytest.raises(InputError, match=rf"cannot read .*accelerator\.v: .*{message}"):
+        builds.load(folder, edited=True)
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_verilog_of_any_size_is_refused_at_once(folder, edited, monkeypatch):
+    read, huge = [], folder / "accelerator.v"
+    content = fingerprint.content
+    os.truncate(huge, 20 << 30)  # sparse: takes no space
+    monkeypatch.setattr(fingerprint, "content", lambda path: read.append(path) or (path != huge and content(path)))
+    with pytest.raises(InputError, match=r"is not what the network|has more than 268435456 bytes"):
+        builds.load(folder, edited)
+    assert huge not in read
 
 
 def other_versions(description) -> None:

@@ -61,6 +61,11 @@ def test_a_tool_that_the_system_ends_is_said_to_be(home, tmp_path):
         run("print('a warning', flush=True); import os; os.kill(os.getpid(), 7)", tmp_path)
 
 
+def test_a_tool_may_print_any_bytes(home, tmp_path):
+    with pytest.raises(yosys.ToolError, match=r"^tool failed: ERROR . here$"):
+        run(r"import os; os.write(1, b'ERROR \xff here\n'); os._exit(1)", tmp_path)
+
+
 def test_yosys_keeps_its_machine_code_there(tmp_path):
     yosys.run("write_json empty.json", tmp_path, "empty.json")
     with machine_code("yosys", yosys.PACKAGE) as kept:

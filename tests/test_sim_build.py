@@ -100,6 +100,8 @@ def test_the_users_settings_are_put_aside_and_back(monkeypatch):
         ("one\nfile.v:3: Error: two\nthree\n", "file.v:3: Error: two"),
         ("make: one\nx.mk:7: *** two. Stop.\nmake: leaving\n", "x.mk:7: *** two. Stop."),
         ("one\ntwo\n\n", "two"),
+        ("0.00ns INFO *****\nFATAL: a.v:7:\nFinish", "FATAL: a.v:7:"),
+        ("%Warning-INFINITELOOP: a.v:7\n%Error: Exiting due to 1 warning(s)\n", "%Warning-INFINITELOOP: a.v:7"),
         ("", "no message"),
     ],
 )

@@ -113,6 +113,14 @@ def test_an_accelerator_that_breaks_a_rule(tmp_path, body, message):
         native.run(program, job())
 
 
+def test_a_program_may_print_any_bytes(tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nprintf 'no \\377 answer' >&2\nexit 1\n")
+    program.chmod(0o700)
+    with pytest.raises(SimulationError, match=r"no . answer"):
+        native.run(program, job())
+
+
 def test_a_program_that_lies_in_a_build_is_not_run(tmp_path):
     """Under the name that up to version 0.1 a compiled program had there."""
     build, ran = hw_build.write(COMPILED, tmp_path / "build"), tmp_path / "ran"

@@ -113,7 +113,7 @@ def changed(**parts):
     [
         ({"train_images": np.zeros((12, 5, 7), np.uint8)}, r"training images must be uint8 \(n, height"),
         ({"test_images": np.zeros((6, 5, 7, 1))}, "test images must be uint8 .*, not float64"),
-        ({"test_labels": np.zeros(5, np.uint8)}, "6 test images have 5 labels"),
+        ({"test_labels": np.zeros(5, np.uint8)}, "6 test images with labels of shape"),
         ({"test_images": np.zeros((6, 5, 8, 1), np.uint8)}, r"training images are \(5, 7, 1\), test images"),
         ({"train_images": np.zeros((12, 0, 7, 1), np.uint8)}, "each at least 1, not"),
         ({"train_images": np.zeros((12, 4096, 4096, 2), np.uint8)}, "pixels of an image must be at most 16777216"),

@@ -35,6 +35,7 @@ WITHIN = {
     "a window": ((128, 128, 1), [MEAN, dense(1)]),
     "windows": ((191, 191, 1), [conv(1, 64), corner(1)]),
     "padding": ((2, 2, 1), [conv(1, 1, padding=2047, stride=2048), MaxPool(2), dense(1)]),
+    "a stride": ((2, 2, 1), [MaxPool(1, 1 << 14), dense(1)]),
 }
 BEYOND = {
     "pixels": ((4096, 4097, 1), [dense(3)], "pixels of an image must be at most 16777216, not 16781312"),
@@ -49,6 +50,8 @@ BEYOND = {
         [conv(1, 1, padding=2**31), corner(1)],
         "its padding included, must be at most 16777216",
     ),
+    "a stride": ((2, 2, 1), [MaxPool(1, (1 << 14) + 1), dense(1)], "stride must be at most 16384, not 16385"),
+    "a stride that overflows": ((2, 2, 1), [conv(1, 1, stride=1 << 63), dense(1)], "stride must be at most 16384"),
     "an output": ((1024, 1024, 1), [conv(17, 1), corner(17)], "must be at most 16777216, not 17825792"),
     "outputs": (
         (1024, 1024, 1),

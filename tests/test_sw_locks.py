@@ -100,3 +100,10 @@ def test_windows_has_its_own_way(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2), raising=False)
     with locked(tmp_path / "run"), pytest.raises(TargetError, match="another process"):
         take(tmp_path / "run")
+
+
+def test_a_link_does_not_say_where_the_lock_is_made(tmp_path):
+    (tmp_path / ".network.npz.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TargetError, match="cannot write a lock beside"), locked(tmp_path / "network.npz"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

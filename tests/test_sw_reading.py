@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-import threading
 import tracemalloc
 import zipfile
 import zlib
@@ -12,7 +11,7 @@ import fuzz
 import numpy as np
 import pytest
 
-from sw import reading
+from sw import idx, reading
 from sw.errors import InputError
 from sw.reading import (
     MOST_BITS,
@@ -77,18 +76,24 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
         path.write_bytes(b"123456") and reading.read_bytes(path, 5)
 
 
-def test_a_pipe_is_read_up_to_its_limit(tmp_path):
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    threading.Thread(target=path.write_bytes, args=(b"12345",)).start()
-    assert reading.read_bytes(path) == b"12345"
-    if os.path.exists("/dev/zero"):
-        with pytest.raises(InputError, match=f"it has more than {MOST_TEXT} bytes"):
-            reading.read_bytes("/dev/zero", 1 << 40)
+def test_what_may_never_end_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for path in (tmp_path / "pipe", tmp_path / "link"):
+        assert refused(reading.read_bytes, path) == "cannot read it: it is a device, a pipe or the like; name a file"
+        with pytest.raises(InputError, match="is a device"):
+            idx.content(path)
+    with pytest.raises(IsADirectoryError):
+        reading.read_bytes(tmp_path)
 
 
 def nested(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
+
+
+@pytest.mark.parametrize("read", [json_value, toml_value])
+def test_a_byte_order_mark_is_named(read):
+    assert "byte order mark; save it as UTF-8 without one" in refused(read, b"\xef\xbb\xbf{}")
 
 
 def test_json_up_to_its_bounds():

@@ -138,6 +138,12 @@ def test_divergence_names_epoch_step_and_layer(dataset, optimizer):
         train(recipe, dataset)
 
 
+def test_data_of_one_class_do_not_diverge_in_a_model_of_ten(dataset):
+    ones = Dataset(dataset.train_images, dataset.train_labels * 0, dataset.test_images, dataset.test_labels * 0)
+    model = MLP.build(dataset.shape, dataset.classes, np.random.default_rng(1))
+    assert Training(model, RECIPE, ones, generator=np.random.default_rng(1)).advance().loss > 0
+
+
 def test_nan_is_divergence(dataset, monkeypatch):
     monkeypatch.setattr(
         "sw.train.as_input", lambda images: type(as_input(images))(np.full((50, 784), np.nan, np.float32))

@@ -227,6 +227,24 @@ def test_clear_removes_what_is_ours_and_nothing_else(cache):
     clear()
 
 
+def test_what_others_name_by_hashes_stays(cache, tmp_path):
+    ours = entry("kind", 1, Made())
+    made = [cache / "sha256" / ours.name, cache / "containers" / ours.name, cache / "kind" / ".new-mine"]
+    made[0].parent.mkdir()
+    made[0].write_text("a layer of a container's image")
+    for folder in (*made[1:], tmp_path / "elsewhere" / ours.name):
+        folder.mkdir(parents=True)
+        (folder / "data").write_text("mine")
+    (cache / "link").symlink_to(tmp_path / "elsewhere")
+    shutil.copytree(ours, tmp_path / "elsewhere" / ours.name, dirs_exist_ok=True)
+    (cache / "containers" / ("0" * 64)).symlink_to(tmp_path / "elsewhere" / ours.name)
+    clear()
+    assert not ours.exists()
+    assert all(path.exists() for path in made)
+    assert (tmp_path / "elsewhere" / ours.name / "data").read_text() == "mine"
+    assert sorted(path.name for path in cache.iterdir()) == ["containers", "kind", "link", "sha256"]
+
+
 def test_the_listing_is_of_the_content(cache):
     folder = entry("kind", 1, Made())
     listed = json.loads((folder / LISTING).read_text())
