@@ -24,6 +24,8 @@ class Format:
             raise TypeError(f"bits of a format must be an int, not {self.bits!r}")
         if not 1 <= self.bits <= 64:
             raise InputError(f"bits of a format must be 1..64, not {self.bits}")
+        if not isinstance(self.signed, bool):
+            raise InputError(f"a format is signed or not, true or false, not {self.signed!r}")
 
     @property
     def low(self) -> int:

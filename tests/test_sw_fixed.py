@@ -117,3 +117,9 @@ def test_accumulator_range_is_per_channel():
     low, high = accumulator_range([[1, -2], [3, 3]], [10, -1], UINT8)
     assert low.tolist() == [-510, -1]
     assert high.tolist() == [265, 1530]
+
+
+@pytest.mark.parametrize("signed", [1, 0, 2097152, "yes", None])
+def test_a_format_is_signed_or_not(signed):
+    with pytest.raises(InputError, match="signed or not, true or false"):
+        Format(8, signed)
