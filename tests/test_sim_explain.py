@@ -112,10 +112,10 @@ def test_a_fault_in_the_verilog_is_found(build, tmp_path):
     assert count == 1
     (folder / "accelerator.v").write_text(changed)
     broken = replace(build, verilog=folder / "accelerator.v")
-    (tmp_path / "mine.txt").write_text("mine")
-    (tmp_path / "waves.vcd").symlink_to(tmp_path / "mine.txt")
+    (tmp_path / "mine.vcd").write_text("$version mine $end")
+    (tmp_path / "waves.vcd").symlink_to(tmp_path / "mine.vcd")
     found = explain(broken, pixels(build), 2, tmp_path / "waves.vcd")
-    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert (tmp_path / "mine.vcd").read_text() == "$version mine $end"
     assert found.waves.read_text().startswith("$")
     assert found.difference.found is None
     assert found.difference.expected.operation == 0
