@@ -26,7 +26,7 @@ from sw.dataset import Dataset
 from sw.errors import InputError
 from sw.evaluate import evaluate as evaluate_network
 from sw.file_kinds import LOAD_IMAGE, SVG
-from sw.files import check_file, check_folder, replacing_file
+from sw.files import check_file, replacing_file
 from sw.network import Network
 
 IMAGES = 1000
@@ -115,7 +115,7 @@ def choice_json(choice: Choice) -> dict:
 def generate(options: argparse.Namespace) -> dict:
     """`amarray generate`."""
     folder, chart = Path(options.output), Path(options.chart) if options.chart else None
-    check_folder(folder, builds.MARKER, (*builds.FILES, *builds.LATER))
+    builds.check_target(folder)
     if chart is not None:
         if chart.suffix != ".svg":
             raise InputError(f"chart must be a .svg file, not {chart}")

@@ -17,7 +17,8 @@ from hw.fpga.devices import device
 from sim import simulate as simulation
 from sw import mnist, network_file, shipped
 from sw.errors import InputError
-from sw.files import write_text
+from sw.file_kinds import NETWORK
+from sw.files import check_file, write_text
 from sw.network_toml import read_network_toml
 from sw.quantization.settings import Settings
 from sw.recipe import Recipe
@@ -49,6 +50,8 @@ def demo(options: argparse.Namespace) -> dict:
     _take(folder)
     run, network_path, build_path = folder / "run", folder / "network.npz", folder / "build"
     synthesis_path = folder / f"synth-{DEVICE}.json"
+    check_file(network_path, NETWORK)  # now, not after the training, which looks at its own target
+    builds.check_target(build_path)
 
     def step(name: str, action: Callable[[], dict], inputs: list, outputs: list[Path], **uses) -> dict:
         """The result names paths in the folder, so the folder's own belongs to the inputs."""

@@ -27,7 +27,7 @@ from hw.ports_file import read_ports
 from hw.verilog import TOP, write_memory, write_verilog
 from sw import fingerprint, network_file, user_cache
 from sw.errors import InputError
-from sw.files import replacing_folder
+from sw.files import check_folder, replacing_folder
 from sw.network import Network
 from sw.reading import json_value, read_bytes, refusing
 
@@ -78,6 +78,11 @@ class Build:
     def watchdog_cycles(self, images: int) -> int:
         """Cycles in which so many images are surely done if nobody stalls."""
         return self.compiled.watchdog_cycles(images)
+
+
+def check_target(folder: Path) -> None:
+    """Raises InputError where `write` would, for a caller that has minutes of work before; changes nothing."""
+    check_folder(Path(folder), MARKER, (*FILES, *LATER))
 
 
 def write(compiled: Compiled, folder: Path) -> Build:

@@ -84,3 +84,14 @@ def test_a_wrong_option_is_refused_before_the_training(tmp_path, capsys, monkeyp
     assert main(["demo", "-o", str(tmp_path / "demo"), option]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"amarray: {says}"
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(("name", "says"), [("network.npz", "it is not a Network file"), ("build/mine", "build.json")])
+def test_a_target_that_is_not_the_demos_is_refused_before_the_training(tmp_path, capsys, monkeypatch, name, says):
+    monkeypatch.setattr("amarray.demo.train_run", None)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "demo.json").touch()
+    (tmp_path / name).write_text("mine")
+    assert main(["demo", "-o", str(tmp_path)]) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+    assert (tmp_path / name).read_text() == "mine"
