@@ -134,7 +134,7 @@ def damaged(image: bytes, rng: Random) -> bytes:
     )
 
 
-@pytest.mark.parametrize("seed", [*range(8), *slow(range(8, 40))])
+@pytest.mark.parametrize("seed", [*range(3), *slow(range(3, 40))])
 def test_random_reload_between_images(seed):
     compiled, rng = compiled_networks(seed), Random(seed)
     session, running, due = Session(compiled[0], seed), compiled[0], []
@@ -228,7 +228,7 @@ def test_borders_are_zero_where_the_network_before_has_written():
     assert disturbed.logits == due[1]
 
 
-@pytest.mark.parametrize("cycles", range(0, 60, 7))
+@pytest.mark.parametrize("cycles", [0, 21, 49, *slow([7, 14, 28, 35, 42, 56])])
 def test_a_reset_forgets_the_images_but_not_the_network(cycles):
     _, second, first = compiled_networks(4)
     session = Session(first, cycles)

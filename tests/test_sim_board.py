@@ -68,6 +68,7 @@ def test_the_other_boards_classify_too(images, board):
     check_images(SMALL, images, answers, board)
 
 
+@pytest.mark.slow
 def test_another_network_is_loaded_and_images_of_it_classified(images):
     config = size_array(SMALL, 2, 3, also=(MLP,))
     small, mlp = compile_network(SMALL, config), compile_network(MLP, config)

@@ -67,7 +67,7 @@ def with_fault(build, layer: int, channel: int, folder):
     return replace(broken, compiled=compiled), network
 
 
-@pytest.mark.parametrize("build", ["dense", *slow(["image", "residual"])], indirect=True)
+@pytest.mark.parametrize("build", slow(NETWORKS), indirect=True)
 def test_a_wrong_bias_is_found_in_its_layer(build, tmp_path):
     located = 0
     for operation, mapping in enumerate(build.compiled.schedule.mappings):
@@ -132,7 +132,7 @@ def test_bad_arguments_are_refused(build, image, waves, message, tmp_path):
 
 def test_command(tmp_path, capsys):
     folder = tmp_path / "build"
-    assert main(["generate", "mlp", "-o", str(folder)]) == 0
+    assert main(["generate", "mlp", "--lanes", "4", "--taps", "4", "-o", str(folder)]) == 0
     assert main(["explain", str(folder), "--image", "17"]) == 0
     assert "difference" in capsys.readouterr().out
     built = hw_build.load(folder)

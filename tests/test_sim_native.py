@@ -39,7 +39,7 @@ def test_equals_the_amaranth_simulator(build):
 def test_wide_beats_and_logits(tmp_path):
     """Beats of 128 bits, of which Verilator makes arrays, and an image network."""
     network = random_image_network(3, ("padded", "maxpool"), shape=(9, 8, 1))
-    compiled = compile_network(network, size_array(network, 5, 16, 2))
+    compiled = compile_network(network, size_array(network, 2, 16))
     build = hw_build.write(compiled, tmp_path / "build")
     pixels = random_images(3, network, 20)
     done = simulate(build, pixels, "native")
