@@ -116,7 +116,8 @@ def accumulate(layer: Layer, operands: list[np.ndarray], dtype: type) -> np.ndar
 
     They are exact where the layer's partial sums are within what the floating point type `dtype` represents.
     """
-    return SUMS[layer.kind](layer, dtype, *operands)
+    with np.errstate(invalid="ignore"):  # some BLAS kernels raise the flag for what lies beside a matrix
+        return SUMS[layer.kind](layer, dtype, *operands)
 
 
 def max_pool(layer: MaxPool, x: np.ndarray) -> np.ndarray:
